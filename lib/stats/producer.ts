@@ -1,0 +1,171 @@
+import { messageOf } from "../errors.ts";
+import { INTEGER_BOUND, MAX_NUMBERS, nameFault, quote, what } from "./names.ts";
+
+/** Numbers by name: integers, doubles, or null for "not known at the moment". */
+export type StatsNumbers = Record<string, number | bigint | null>;
+
+/**
+ * Whatever can be asked for its numbers. It is asked at every poll, at that moment; it may answer
+ * at once or with a promise, with an object or with a Map. Names are usually dotted, as in
+ * `storage_server.disk_avail`; times are in seconds.
+ */
+export interface StatsProducer {
+  /** The numbers of this moment. */
+  getStats():
+    | StatsNumbers
+    | ReadonlyMap<string, number | bigint | null>
+    | Promise<StatsNumbers | ReadonlyMap<string, number | bigint | null>>;
+  /** What log lines call the producer; its class's name without. */
+  readonly name?: string;
+}
+
+/** What came of asking a producer. */
+export interface Answer {
+  /** The numbers that can be used. */
+  readonly numbers: ReadonlyMap<string, number | bigint | null>;
+  /** What was wrong, on one line, when some or all of its numbers are missing. */
+  readonly fault?: string;
+}
+
+/** An answer without numbers, because of `fault`. */
+export function failure(fault: string): Answer {
+  return { numbers: new Map(), fault: oneLine(fault) };
+}
+
+/**
+ * Makes sure that `producer` can be asked.
+ * @throws {TypeError} When it has no `getStats()`.
+ */
+export function checkProducer(
+  producer: unknown,
+): asserts producer is StatsProducer {
+  const usable = typeof producer === "object" && producer !== null ||
+    typeof producer === "function";
+  if (
+    usable &&
+    typeof (producer as Partial<StatsProducer>).getStats === "function"
+  ) return;
+  const got = usable ? `${nameOf(producer)}, which has none` : what(producer);
+  throw new TypeError(
+    `Cannot register a statistics producer: it must be an object with a getStats() method, not ${got}`,
+  );
+}
+
+/** A producer's name for people: its own `name`, or that of its class. */
+export function nameOf(producer: object): string {
+  try {
+    const { name, constructor } = producer as Partial<StatsProducer>;
+    if (typeof name === "string" && name !== "") return oneLine(name);
+    if (typeof constructor?.name === "string" && constructor.name !== "") {
+      return oneLine(constructor.name);
+    }
+  } catch {
+    // A getter that throws: it goes by the common name.
+  }
+  return "object";
+}
+
+/** Takes what is usable out of a producer's answer. Never throws. */
+export function readAnswer(answer: unknown): Answer {
+  try {
+    if (
+      typeof answer !== "object" || answer === null || Array.isArray(answer)
+    ) {
+      return failure(
+        `getStats() gave ${what(answer)} instead of an object of numbers`,
+      );
+    }
+    if (answer instanceof Map) {
+      return readNumbers(
+        answer.keys(),
+        answer.size,
+        (name) => answer.get(name),
+      );
+    }
+    const names = Object.keys(answer);
+    const record = answer as Record<string, unknown>;
+    return readNumbers(names, names.length, (name) => record[name]);
+  } catch (error) {
+    return failure(
+      `the answer of getStats() cannot be read: ${reasonOf(error)}`,
+    );
+  }
+}
+
+/** The message of anything that was thrown, even of what cannot be made into a text. */
+export function reasonOf(error: unknown): string {
+  try {
+    return messageOf(error);
+  } catch {
+    return what(error);
+  }
+}
+
+function readNumbers(
+  names: Iterable<unknown>,
+  size: number,
+  valueOf: (name: string) => unknown,
+): Answer {
+  if (size > MAX_NUMBERS) {
+    return failure(
+      `getStats() gave ${size} numbers, more than the ${MAX_NUMBERS} that fit`,
+    );
+  }
+  const numbers = new Map<string, number | bigint | null>();
+  let first: string | undefined;
+  let bad = 0;
+  for (const name of names) {
+    const fault = nameFault(name) ??
+      readNumber(numbers, name as string, valueOf);
+    if (fault !== undefined && bad++ === 0) first = fault;
+  }
+  if (first === undefined) return { numbers };
+  const more = bad > 1 ? ` (and ${bad - 1} more)` : "";
+  return {
+    numbers,
+    fault: oneLine(`not a number that can be sent: ${first}${more}`),
+  };
+}
+
+/** Sets one number, or says why it cannot. */
+function readNumber(
+  numbers: Map<string, number | bigint | null>,
+  name: string,
+  valueOf: (name: string) => unknown,
+): string | undefined {
+  try {
+    const value = valueOf(name);
+    const number = toNumber(value);
+    if (number === undefined) {
+      const found = typeof value === "bigint"
+        ? "an integer beyond 1,000 bytes"
+        : what(value);
+      return `${quote(name)} is ${found}`;
+    }
+    numbers.set(name, number);
+  } catch (error) {
+    return `${quote(name)} cannot be read: ${reasonOf(error)}`;
+  }
+}
+
+/** The value as it can be sent, or undefined. Booleans become 1 and 0, as Tahoe writes them. */
+function toNumber(value: unknown): number | bigint | null | undefined {
+  switch (typeof value) {
+    case "number":
+      return Number.isFinite(value) ? value : undefined;
+    case "bigint":
+      return value < INTEGER_BOUND && value > -INTEGER_BOUND
+        ? value
+        : undefined;
+    case "boolean":
+      return value ? 1 : 0;
+    default:
+      return value === null ? null : undefined;
+  }
+}
+
+/** At most 200 characters without line ends: what a stranger's text may take of a log. */
+function oneLine(text: string): string {
+  const line = text.slice(0, 201).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ");
+  return line.length > 200 ? line.slice(0, 200) + "…" : line;
+}
