@@ -1,0 +1,190 @@
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import tls from "node:tls";
+import { messageOf } from "../errors.ts";
+import { type Identity, tubidOf } from "./certificate.ts";
+import { NegotiationError } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import { HandshakeWitness } from "./witness.ts";
+
+/** An encrypted connection whose other end has proven who it is. */
+export interface SecureSocket {
+  /**
+   * Nothing is read from it until someone listens for `data` or calls `resume()`: what the peer
+   * sent right after its handshake waits inside. Destroying it closes the TCP socket.
+   */
+  readonly socket: tls.TLSSocket;
+  /** DER. */
+  readonly peerCertificate: Uint8Array;
+  /** The tubid of that certificate, see {@linkcode tubidOf}. */
+  readonly peerTubid: string;
+}
+
+/**
+ * Turns a connected socket into the client's end of a TLS connection with another Tub. Nothing
+ * may be listening for `data` on it any more.
+ *
+ * There is no limit of time but `signal`: when it aborts, the socket is destroyed.
+ *
+ * @throws {NegotiationError} When TLS fails or the peer does not prove who it is. The socket is
+ *   destroyed then. Source of the rules: `foolscap-wire.md`, 4, 13.1 and 14.
+ */
+export function secureClient(
+  socket: Socket,
+  identity: Identity,
+  options: { limits: Limits; signal?: AbortSignal },
+): Promise<SecureSocket> {
+  const { limits, signal } = options;
+  return handshake("client", socket, limits, signal, (tap) =>
+    tls.connect({
+      socket: tap,
+      secureContext: secureContext(identity),
+      rejectUnauthorized: false,
+      // Whose certificate it must be is decided by its hash, not by names in it.
+      checkServerIdentity: () => undefined,
+    }));
+}
+
+/** The server's end of TLS connections, for any number of sockets. */
+export class SecureServer {
+  readonly #limits: Limits;
+  readonly #context: tls.SecureContext;
+
+  constructor(identity: Identity, limits: Limits) {
+    this.#limits = limits;
+    this.#context = secureContext(identity);
+  }
+
+  /** The same as {@linkcode secureClient}, for a socket that was accepted. */
+  secure(socket: Socket, signal?: AbortSignal): Promise<SecureSocket> {
+    return handshake("server", socket, this.#limits, signal, (tap) =>
+      // Not tls.createServer: it would keep a timer of two minutes for every handshake that fails.
+      new tls.TLSSocket(tap, {
+        isServer: true,
+        secureContext: this.#context,
+        requestCert: true,
+        rejectUnauthorized: false,
+      }));
+  }
+}
+
+function secureContext(identity: Identity): tls.SecureContext {
+  return tls.createSecureContext({
+    cert: identity.certificatePem,
+    key: identity.keyPem,
+    // TLS 1.3 encrypts the proof of identity, out of the witness's sight.
+    minVersion: "TLSv1.2",
+    maxVersion: "TLSv1.2",
+  });
+}
+
+function handshake(
+  role: "client" | "server",
+  socket: Socket,
+  limits: Limits,
+  signal: AbortSignal | undefined,
+  begin: (tap: Duplex) => tls.TLSSocket,
+): Promise<SecureSocket> {
+  return new Promise((resolve, reject) => {
+    const witness = new HandshakeWitness(role, limits);
+    const tap = new Tap(socket, witness);
+    const secured = begin(tap);
+    const secureEvent = role === "client" ? "secureConnect" : "secure";
+    const refuse = (reason: string, cause?: unknown) => {
+      forget();
+      secured.destroy();
+      socket.destroy();
+      reject(new NegotiationError(reason, { cause }));
+    };
+    const onError = (error: Error) => {
+      refuse(
+        witness.over && !witness.proven
+          ? witness.reason
+          : `the TLS handshake failed: ${messageOf(error)}`,
+        error,
+      );
+    };
+    const onClose = () => {
+      refuse(
+        witness.over && !witness.proven
+          ? witness.reason
+          : "the peer closed the connection during the TLS handshake",
+      );
+    };
+    const onAbort = () => refuse(messageOf(signal?.reason), signal?.reason);
+    const onSecure = () => {
+      const der = witness.certificate;
+      if (!der || !witness.proven) return refuse(witness.reason);
+      const shown = secured.getPeerX509Certificate()?.raw;
+      if (!shown || Buffer.compare(shown, der) !== 0) {
+        return refuse("the peer's certificate is not the one that was proven");
+      }
+      forget();
+      // As for any socket: the peer's end is answered with ours.
+      secured.allowHalfOpen = false;
+      resolve({
+        socket: secured,
+        peerCertificate: der,
+        peerTubid: tubidOf(der),
+      });
+    };
+    const forget = () => {
+      secured.off(secureEvent, onSecure);
+      secured.off("_tlsError", onError);
+      secured.off("error", onError);
+      secured.off("close", onClose);
+      signal?.removeEventListener("abort", onAbort);
+      secured.on("error", () => {});
+    };
+    secured.on(secureEvent, onSecure);
+    secured.on("_tlsError", onError);
+    secured.on("error", onError);
+    secured.on("close", onClose);
+    signal?.addEventListener("abort", onAbort);
+  });
+}
+
+/** Stands between a TCP socket and TLS, and lets the witness see what passes. */
+class Tap extends Duplex {
+  readonly #socket: Socket;
+  readonly #witness: HandshakeWitness;
+
+  constructor(socket: Socket, witness: HandshakeWitness) {
+    super();
+    this.#socket = socket;
+    this.#witness = witness;
+    socket.on("data", (chunk: Buffer) => {
+      this.#witness.incoming(chunk);
+      if (!this.push(chunk)) socket.pause();
+    });
+    socket.on("end", () => this.push(null));
+    socket.on("error", (error) => this.destroy(error));
+    socket.on("close", () => this.destroy());
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#witness.outgoing(chunk);
+    this.#socket.write(chunk, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(
+    error: Error | null,
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}

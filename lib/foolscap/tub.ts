@@ -1,0 +1,543 @@
+/**
+ * A Tub: one identity that offers objects, listens, and connects to others.
+ * Source of the rules: Foolscap's `pb.py` and `negotiate.py`; `foolscap-wire.md`.
+ */
+
+import { createHash } from "node:crypto";
+import net from "node:net";
+import { getLogger } from "@logtape/logtape";
+import { encodeHex } from "@std/encoding";
+import { type Clock, systemClock, type Timer } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import type { Identity } from "./certificate.ts";
+import { Connection } from "./connection.ts";
+import { ConnectionLost, FurlError, NegotiationError } from "./errors.ts";
+import {
+  formatFurl,
+  formatHint,
+  type Furl,
+  parseFurl,
+  parseHint,
+  randomSwissnum,
+} from "./furl.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import {
+  answerUpgradeRequest,
+  BlockReader,
+  checkUpgradeReply,
+  type ConnectionId,
+  formatUpgradeRequest,
+  type Hello,
+  mayReplace,
+  Negotiation,
+} from "./negotiation.ts";
+import { dialTcp } from "./dial.ts";
+import type { Referenceable, RemoteReference } from "./references.ts";
+import { secureClient, SecureServer, type SecureSocket } from "./tls.ts";
+
+const logger = getLogger(["gatherer", "foolscap"]);
+
+/** How a {@linkcode Tub} is set up. */
+export interface TubOptions {
+  readonly identity: Identity;
+  readonly clock?: Clock;
+  readonly limits?: Partial<Limits>;
+  /** Whether open connections keep the process running (default true). */
+  readonly keepAlive?: boolean;
+}
+
+/** One identity on the Foolscap wire. */
+export class Tub {
+  /** The Tub's name: a hash of its certificate. */
+  readonly tubid: string;
+  /** 16 hex digits, new for each Tub object: tells peers that this program began anew. */
+  readonly incarnation: string = encodeHex(
+    crypto.getRandomValues(new Uint8Array(8)),
+  );
+  readonly limits: Limits;
+  readonly #clock: Clock;
+  readonly #identity: Identity;
+  readonly #keepAlive: boolean;
+  readonly #server: SecureServer;
+  readonly #listeners: net.Server[] = [];
+  /** Every socket that is open, with how to end it. */
+  readonly #sockets = new Map<net.Socket, AbortController>();
+  #accepted = 0;
+  #negotiating = 0;
+  readonly #connections = new Map<string, Connection>();
+  readonly #dialling = new Map<string, Promise<Connection>>();
+  /** As slave: what each peer that decided called our last connection. */
+  readonly #lastConnections = new Map<string, ConnectionId>();
+  #seqnum = 0;
+  /** Objects by the SHA-256 of their swissnum: looking one up tells nothing by its timing. */
+  readonly #objects = new Map<string, Referenceable>();
+  readonly #swissnums = new Map<Referenceable, string>();
+  #hints: readonly string[] = [];
+  #sweeper: Timer | undefined;
+  #closed = false;
+
+  constructor(options: TubOptions) {
+    this.#identity = options.identity;
+    this.#clock = options.clock ?? systemClock;
+    this.#keepAlive = options.keepAlive ?? true;
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.tubid = options.identity.tubid;
+    this.#server = new SecureServer(options.identity, this.limits);
+  }
+
+  /** How many peers are connected. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Listens for peers.
+   * @param port 0 lets the system choose.
+   * @returns The port in use.
+   * @throws The system's error, such as `EADDRINUSE`.
+   */
+  listen(port: number, host = "0.0.0.0"): Promise<number> {
+    const server = net.createServer(
+      { pauseOnConnect: true },
+      (socket) => this.#accept(socket),
+    );
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ port, host, backlog: 4096 }, () => {
+        server.off("error", reject);
+        server.on(
+          "error",
+          (error) => logger.error("listening failed: {error}", { error }),
+        );
+        this.#listeners.push(server);
+        resolve((server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  /** Says where this Tub can be reached; the FURLs that it gives out name these hints. */
+  setLocation(hints: readonly string[]): void {
+    this.#hints = hints;
+  }
+
+  /**
+   * Offers an object to whoever knows its FURL.
+   * @param swissnum The secret in the FURL; random if left out.
+   * @returns The FURL. It is a permission: treat it as a secret.
+   */
+  registerReference(
+    object: Referenceable,
+    swissnum: string = randomSwissnum(),
+  ): string {
+    this.#objects.set(digest(new TextEncoder().encode(swissnum)), object);
+    this.#swissnums.set(object, swissnum);
+    return this.furlOf(object)!;
+  }
+
+  /** The FURL of an object that was registered here, with the location of this moment. */
+  furlOf(object: Referenceable): string | undefined {
+    const name = this.#swissnums.get(object);
+    if (name === undefined) return undefined;
+    return formatFurl({ tubid: this.tubid, hints: this.#hints, name });
+  }
+
+  /**
+   * Connects to the Tub that a FURL names, or uses the connection that is up, and asks for the object.
+   * @throws FurlError, NegotiationError, RemoteError (no such name), ConnectionLost.
+   */
+  async getReference(furl: Furl | string): Promise<RemoteReference> {
+    const target = typeof furl === "string" ? parseFurl(furl) : furl;
+    const connection = await this.#connect(target);
+    return await connection.broker.getReferenceByName(
+      target.name,
+      this.limits.negotiationMs,
+    );
+  }
+
+  /** Ends every connection and stops listening; resolves when all sockets are closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#sweeper?.cancel();
+    const reason = new ConnectionLost("the connection was closed on this side");
+    const ended = this.#listeners.map((server) =>
+      new Promise<void>((resolve) => server.close(() => resolve()))
+    );
+    for (const connection of [...this.#connections.values()]) {
+      connection.close(reason);
+    }
+    for (const [socket, abort] of this.#sockets) {
+      ended.push(
+        new Promise((resolve) => socket.once("close", () => resolve())),
+      );
+      abort.abort(reason);
+    }
+    await Promise.all(ended);
+  }
+
+  #connect(furl: Furl): Promise<Connection> {
+    const { tubid } = furl;
+    if (this.#closed) {
+      return Promise.reject(new ConnectionLost("the Tub is closed"));
+    }
+    if (tubid === this.tubid) {
+      return Promise.reject(new FurlError("the FURL names this Tub itself"));
+    }
+    const present = this.#connections.get(tubid);
+    if (present) return Promise.resolve(present);
+    let dialling = this.#dialling.get(tubid);
+    if (!dialling) {
+      dialling = this.#dial(furl).finally(() => this.#dialling.delete(tubid));
+      this.#dialling.set(tubid, dialling);
+    }
+    return dialling;
+  }
+
+  async #dial(furl: Furl): Promise<Connection> {
+    const targets = furl.hints.map(parseHint).filter((hint) =>
+      hint !== undefined
+    );
+    if (targets.length === 0) {
+      throw new FurlError("the FURL has no usable location hint");
+    }
+    const failures: string[] = [];
+    while (targets.length > 0) {
+      if (this.#closed) throw new ConnectionLost("the Tub is closed");
+      const abort = new AbortController();
+      const { socket, target, rest, errors } = await dialTcp(
+        targets,
+        this.#clock,
+        this.limits.connectMs,
+        abort.signal,
+      );
+      failures.push(...errors);
+      if (!socket) break;
+      targets.splice(0, targets.length, ...rest);
+      const address = formatHint(target.host, target.port);
+      try {
+        return await this.#negotiated(
+          socket,
+          address,
+          async (signal, deadline) => {
+            await this.#requestUpgrade(socket, furl.tubid, target.host, signal);
+            const secure = await secureClient(socket, this.#identity, {
+              limits: this.limits,
+              signal,
+            });
+            if (secure.peerTubid !== furl.tubid) {
+              secure.socket.destroy();
+              throw new NegotiationError(
+                "the peer is another Tub than the FURL names",
+              );
+            }
+            return this.#negotiate(
+              secure,
+              address,
+              "client",
+              deadline,
+              furl.tubid,
+            );
+          },
+        );
+      } catch (error) {
+        failures.push(`${address}: ${messageOf(error)}`);
+      }
+    }
+    throw new NegotiationError(`cannot connect: ${failures.join("; ")}`);
+  }
+
+  #accept(socket: net.Socket): void {
+    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const refuse = (reason: string) => {
+      logger.warn("refused a connection from {address}: {reason}", {
+        address,
+        reason,
+      });
+    };
+    if (this.#closed) return void socket.destroy();
+    if (this.#accepted >= this.limits.connections) {
+      socket.destroy();
+      return refuse(`${this.limits.connections} connections are open already`);
+    }
+    if (this.#negotiating >= this.limits.negotiating) {
+      socket.destroy();
+      return refuse(
+        `${this.limits.negotiating} connections are being negotiated already`,
+      );
+    }
+    this.#accepted++;
+    socket.once("close", () => this.#accepted--);
+    this.#negotiated(socket, address, async (signal, deadline) => {
+      await this.#answerUpgrade(socket, signal);
+      const secure = await this.#server.secure(socket, signal);
+      return this.#negotiate(secure, address, "server", deadline);
+    }).catch((error) => {
+      if (!this.#closed) refuse(messageOf(error));
+    });
+  }
+
+  /** Runs a negotiation with its deadline; whatever goes wrong, the socket is gone afterwards. */
+  async #negotiated(
+    socket: net.Socket,
+    address: string,
+    run: (signal: AbortSignal, abort: AbortController) => Promise<Connection>,
+  ): Promise<Connection> {
+    const abort = new AbortController();
+    const { negotiationMs } = this.limits;
+    this.#sockets.set(socket, abort);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.setNoDelay(true);
+    if (!this.#keepAlive) socket.unref();
+    const timer = this.#clock.setTimer(
+      () => {
+        abort.abort(
+          new NegotiationError(
+            `${address} did not finish negotiation in ${
+              negotiationMs / 1000
+            } s`,
+          ),
+        );
+      },
+      negotiationMs,
+      { keepAlive: this.#keepAlive },
+    );
+    const onAbort = () => socket.destroy();
+    abort.signal.addEventListener("abort", onAbort);
+    this.#negotiating++;
+    try {
+      const connection = await run(abort.signal, abort);
+      abort.signal.throwIfAborted();
+      return connection;
+    } catch (error) {
+      socket.destroy();
+      throw abort.signal.aborted ? abort.signal.reason : error;
+    } finally {
+      this.#negotiating--;
+      timer.cancel();
+      abort.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #requestUpgrade(
+    socket: net.Socket,
+    tubid: string,
+    host: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    socket.write(formatUpgradeRequest(tubid, host));
+    checkUpgradeReply(await readBlock(socket, this.limits.blockBytes, signal));
+  }
+
+  async #answerUpgrade(socket: net.Socket, signal: AbortSignal): Promise<void> {
+    const block = await readBlock(socket, this.limits.blockBytes, signal);
+    const { reply, accepted, reason } = answerUpgradeRequest(block, this.tubid);
+    if (accepted) {
+      socket.write(reply);
+      return;
+    }
+    await new Promise<void>((resolve) => socket.end(reply, () => resolve()));
+    throw new NegotiationError(reason);
+  }
+
+  /** Hellos and decision over TLS, and the connection that comes of it. */
+  #negotiate(
+    secure: SecureSocket,
+    address: string,
+    role: "client" | "server",
+    abort: AbortController,
+    expectedTubid?: string,
+  ): Promise<Connection> {
+    const { socket, peerTubid } = secure;
+    if (peerTubid === this.tubid) {
+      socket.destroy();
+      return Promise.reject(
+        new NegotiationError("the peer has this Tub's own key"),
+      );
+    }
+    const negotiation = new Negotiation({
+      ownTubid: this.tubid,
+      ownIncarnation: this.incarnation,
+      peerTubid,
+      expectedTubid,
+      role,
+      lastConnection: this.#lastConnections.get(peerTubid),
+      blockBytes: this.limits.blockBytes,
+      decide: (hello) => this.#decide(hello),
+    });
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        socket.off("data", onData);
+        socket.off("error", onError);
+        socket.off("close", onClose);
+      };
+      const onError = (error: Error) => {
+        done();
+        reject(new NegotiationError(messageOf(error)));
+      };
+      const onClose = () => {
+        done();
+        reject(
+          new NegotiationError(
+            "the peer closed the connection during negotiation",
+          ),
+        );
+      };
+      const onData = (chunk: Uint8Array) => {
+        const { send, agreement, error } = negotiation.feed(chunk);
+        if (error) {
+          done();
+          socket.on("error", () => {});
+          if (send) socket.end(send, () => reject(error));
+          else reject(error);
+          return;
+        }
+        if (send) socket.write(send);
+        if (!agreement) return;
+        done();
+        socket.pause();
+        const peer = {
+          tubid: peerTubid,
+          incarnation: agreement.peer.incarnation,
+          address,
+        };
+        const connection = new Connection({
+          socket,
+          agreement,
+          peer,
+          clock: this.#clock,
+          limits: this.limits,
+          lookUp: (swissnum) => this.#objects.get(digest(swissnum)),
+          furlOf: (object) =>
+            this.#hints.length > 0 ? this.furlOf(object) : undefined,
+          onClosed: (closed) => {
+            if (this.#connections.get(peerTubid) === closed) {
+              this.#connections.delete(peerTubid);
+            }
+          },
+        });
+        this.#adopt(connection);
+        const onAbort = () => {
+          connection.close(new ConnectionLost(messageOf(abort.signal.reason)));
+        };
+        abort.signal.addEventListener("abort", onAbort, { once: true });
+        resolve(connection);
+        connection.start();
+      };
+      socket.on("data", onData);
+      socket.on("error", onError);
+      socket.on("close", onClose);
+      socket.write(negotiation.hello());
+      socket.resume();
+    });
+  }
+
+  /** As master: whether a connection may be; one that it replaces is closed first. */
+  #decide(hello: Hello): number | undefined {
+    const old = this.#connections.get(hello.tubid);
+    if (old) {
+      const noted = {
+        peerIncarnation: old.peer.incarnation,
+        seqnum: old.agreement.connection?.seqnum ?? 0,
+      };
+      if (!mayReplace(noted, hello, this.incarnation)) return undefined;
+      old.close(new ConnectionLost("the peer connected anew"));
+    }
+    return ++this.#seqnum;
+  }
+
+  #adopt(connection: Connection): void {
+    const { agreement, peer } = connection;
+    this.#connections.get(peer.tubid)?.close(
+      new ConnectionLost("the peer connected anew"),
+    );
+    this.#connections.set(peer.tubid, connection);
+    if (!agreement.master && agreement.connection) {
+      remember(
+        this.#lastConnections,
+        peer.tubid,
+        agreement.connection,
+        this.limits.connections,
+      );
+    }
+    this.#sweeper ??= this.#sweep();
+  }
+
+  /** Looks after silent connections, for as long as there are any. */
+  #sweep(): Timer {
+    return this.#clock.setTimer(
+      () => {
+        for (const connection of [...this.#connections.values()]) {
+          connection.checkLife();
+        }
+        const go = !this.#closed && this.#connections.size > 0;
+        this.#sweeper = go ? this.#sweep() : undefined;
+      },
+      this.limits.keepaliveMs / 4,
+      { keepAlive: false },
+    );
+  }
+}
+
+/** Sets a key of a map that forgets its oldest beyond `most` keys. */
+function remember<V>(
+  map: Map<string, V>,
+  key: string,
+  value: V,
+  most: number,
+): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete(map.keys().next().value!);
+}
+
+/** Reads one plaintext block; nothing may follow it before the answer. Leaves the socket paused. */
+function readBlock(
+  socket: net.Socket,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const reader = new BlockReader(limit);
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      socket.off("data", onData);
+      socket.off("close", onClose);
+      socket.off("error", onError);
+      signal.removeEventListener("abort", onClose);
+      socket.pause();
+    };
+    const settle = (settle: () => void) => {
+      done();
+      settle();
+    };
+    const onData = (chunk: Uint8Array) => {
+      try {
+        const read = reader.feed(chunk);
+        if (!read) return;
+        if (read.rest.length > 0) {
+          throw new NegotiationError(
+            "the peer sent bytes before TLS that nobody asked for",
+          );
+        }
+        settle(() => resolve(read.block));
+      } catch (error) {
+        settle(() => reject(error));
+      }
+    };
+    const onClose = () =>
+      settle(() =>
+        reject(
+          new NegotiationError("the peer closed the connection before TLS"),
+        )
+      );
+    const onError = (error: Error) =>
+      settle(() => reject(new NegotiationError(messageOf(error))));
+    socket.on("data", onData);
+    socket.on("close", onClose);
+    socket.on("error", onError);
+    signal.addEventListener("abort", onClose);
+    socket.resume();
+  });
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

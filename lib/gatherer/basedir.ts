@@ -1,0 +1,203 @@
+import { join } from "@std/path";
+import { UserError } from "../errors.ts";
+import {
+  formatIdentity,
+  generateIdentity,
+  type Identity,
+  parseIdentity,
+} from "../foolscap/certificate.ts";
+import { formatHint, parseFurl, parseHint } from "../foolscap/furl.ts";
+import { messageOf } from "../errors.ts";
+import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
+
+/** The snapshot's file in a base directory. */
+export const SNAPSHOT_FILE = "stats.msgpack";
+
+/**
+ * A gatherer's home: its key, its FURL, where it listens, its snapshot. The files are laid out
+ * as Tahoe-LAFS's stats gatherer laid them out (`stats_gatherer.pem`, `.furl`, `port`, `location`).
+ */
+export class BaseDir {
+  /** Complaints about what was found, for the log. */
+  readonly complaints: string[] = [];
+
+  private constructor(readonly path: string) {}
+
+  /**
+   * Opens a base directory; one that does not exist is made.
+   * @param mode Permissions of a new one.
+   * @throws UserError when it can be neither found nor made.
+   */
+  static async open(path: string, mode: number): Promise<BaseDir> {
+    try {
+      await Deno.mkdir(path, { mode });
+      await Deno.chmod(path, mode);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) {
+        throw new UserError(
+          `cannot make the base directory ${path}: ${reasonOf(error)}`,
+        );
+      }
+      const info = await Deno.stat(path).catch(() => undefined);
+      if (!info?.isDirectory) {
+        throw new UserError(`the base directory ${path} is not a directory`);
+      }
+    }
+    return new BaseDir(path);
+  }
+
+  /** The path of a file in the directory. */
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /**
+   * The Tub's key and certificate; made on the first start.
+   * @throws UserError when the file is there but unusable. It is never overwritten.
+   */
+  async identity(): Promise<Identity> {
+    const path = this.file("stats_gatherer.pem");
+    const found = await this.#readSecret(path);
+    if (found === undefined) {
+      const identity = await generateIdentity();
+      await this.#write(path, () => writeSecret(path, formatIdentity(identity)));
+      return identity;
+    }
+    try {
+      return parseIdentity(found);
+    } catch (error) {
+      throw new UserError(
+        `cannot use ${path}: ${messageOf(error)}; restore it from a backup, or move it away ` +
+          "to get a new identity and with it a new FURL",
+      );
+    }
+  }
+
+  /**
+   * The swissnum of the FURL that was given out before, or `undefined`.
+   * @throws UserError when the file is unusable or belongs to another key.
+   */
+  async swissnum(tubid: string): Promise<string | undefined> {
+    const path = this.file("stats_gatherer.furl");
+    const found = await this.#readSecret(path);
+    if (found === undefined) return undefined;
+    let furl;
+    try {
+      furl = parseFurl(found);
+    } catch (error) {
+      throw new UserError(
+        `cannot use ${path}: ${messageOf(error)}; restore it, or move it away to get a new FURL`,
+      );
+    }
+    if (furl.tubid !== tubid) {
+      throw new UserError(
+        `${path} names another Tub than stats_gatherer.pem is; put the right file beside it, ` +
+          "or move the FURL away to get a new one",
+      );
+    }
+    return furl.name;
+  }
+
+  /** Keeps the FURL, unless the file says the same already. */
+  async saveFurl(furl: string): Promise<void> {
+    const path = this.file("stats_gatherer.furl");
+    const found = await readSecret(path);
+    if (found?.text.trim() === furl) return;
+    await this.#write(path, () => writeSecret(path, `${furl}\n`));
+  }
+
+  /**
+   * The port of earlier starts.
+   * @throws UserError when the file says something else than a port.
+   */
+  async port(): Promise<number | undefined> {
+    const path = this.file("port");
+    const text = await this.#readText(path);
+    if (text === undefined) return undefined;
+    return parsePort(text.trim(), path);
+  }
+
+  /**
+   * The location hints of earlier starts.
+   * @throws UserError when the file says something else than hints.
+   */
+  async location(): Promise<string[] | undefined> {
+    const path = this.file("location");
+    const text = await this.#readText(path);
+    return text === undefined ? undefined : parseLocation(text.trim(), path);
+  }
+
+  /** Keeps where the gatherer listens and is reached, where the files do not say so already. */
+  async saveAddress(port: number, hints: readonly string[]): Promise<void> {
+    await this.#saveText("port", `tcp:${port}\n`);
+    await this.#saveText("location", `${hints.join(",")}\n`);
+  }
+
+  async #saveText(name: string, text: string): Promise<void> {
+    const path = this.file(name);
+    if (await this.#readText(path) === text) return;
+    await this.#write(path, () => Deno.writeTextFile(path, text));
+  }
+
+  async #readText(path: string): Promise<string | undefined> {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw new UserError(`cannot read ${path}: ${reasonOf(error)}`);
+    }
+  }
+
+  async #readSecret(path: string): Promise<string | undefined> {
+    const found = await readSecret(path);
+    if (found?.complaint) this.complaints.push(found.complaint);
+    return found?.text;
+  }
+
+  async #write(path: string, write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      throw new UserError(`cannot write ${path}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+/**
+ * A port as Tahoe writes it: `tcp:PORT`, or the number alone.
+ * @param where Named in the message: a file or an option.
+ * @throws UserError when it is none.
+ */
+export function parsePort(text: string, where: string): number {
+  const match = /^(?:tcp:)?(\d{1,5})$/.exec(text);
+  const port = match ? Number(match[1]) : NaN;
+  if (!(port <= 65535)) {
+    throw new UserError(
+      `${where}: "${text}" is not a port; expected tcp:PORT, such as tcp:3456`,
+      where.startsWith("--") ? 2 : 1,
+    );
+  }
+  return port;
+}
+
+/**
+ * Location hints as Tahoe writes them, split at commas.
+ * @throws UserError when one of them leads nowhere.
+ */
+export function parseLocation(text: string, where: string): string[] {
+  const hints = text.split(",").map((hint) => hint.trim());
+  for (const hint of hints) {
+    if (parseHint(hint)) continue;
+    throw new UserError(
+      `${where}: "${hint}" is not a location hint; expected tcp:HOST:PORT, ` +
+        "several separated by commas",
+      where.startsWith("--") ? 2 : 1,
+    );
+  }
+  return hints;
+}
+
+/** The hint that leads to a host's port. */
+export function locationOf(host: string, port: number): string {
+  return formatHint(host, port);
+}

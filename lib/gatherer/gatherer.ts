@@ -1,0 +1,180 @@
+import { getLogger } from "@logtape/logtape";
+import type { Clock } from "../clock.ts";
+import { UserError } from "../errors.ts";
+import { formatHint } from "../foolscap/furl.ts";
+import { Tub } from "../foolscap/tub.ts";
+import { SnapshotPlugin } from "../plugins/snapshot.ts";
+import { reasonOf } from "../secret_file.ts";
+import { loadSnapshot } from "../snapshot/file.ts";
+import type { SnapshotNode } from "../snapshot/codec.ts";
+import { makeStatsGatherer } from "../sources/foolscap.ts";
+import { Poller } from "../sources/poller.ts";
+import { Tree } from "../tree/tree.ts";
+import type { Metric } from "../tree/metric.ts";
+import { BaseDir, SNAPSHOT_FILE } from "./basedir.ts";
+import { Plugins } from "./plugins.ts";
+import { makeSelf } from "./self.ts";
+
+const logger = getLogger(["gatherer"]);
+
+/** The cluster of the nodes that attach over Foolscap. */
+export const FOOLSCAP_CLUSTER = "foolscap";
+
+/** How a gatherer is run. What is left out is as on its last start, or a sensible default. */
+export interface GathererOptions {
+  readonly basedir: string;
+  readonly clock: Clock;
+  /** The TCP port to listen on; 0: any that is free, then kept. */
+  readonly port?: number;
+  /** The address to listen on (default: every IPv4 address). */
+  readonly host?: string;
+  /** Names this machine in the FURL. */
+  readonly hostname?: string;
+  /** Location hints for the FURL; wins over `hostname`. */
+  readonly location?: readonly string[];
+  /** Milliseconds from one round to the next. */
+  readonly intervalMs: number;
+  /** Milliseconds after which an unanswered poll is given up. */
+  readonly timeoutMs?: number;
+  /** Whether the base directory and the snapshot are for their owner only. */
+  readonly private?: boolean;
+}
+
+/** A gatherer that runs. */
+export interface Gatherer extends AsyncDisposable {
+  /** What nodes attach with. It carries a secret. */
+  readonly furl: string;
+  readonly tubid: string;
+  readonly port: number;
+  readonly tree: Tree;
+  /** Ends it: the write under way is finished, plugins are told, connections closed. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a gatherer: loads what was known, starts the plugins, listens, and closes the first
+ * round. When it returns, the snapshot holds figures and nodes can attach.
+ * @throws UserError in one line when anything of this fails; then nothing is left running.
+ */
+export async function startGatherer(
+  options: GathererOptions,
+): Promise<Gatherer> {
+  const { clock, intervalMs } = options;
+  await using cleanup = new AsyncDisposableStack();
+
+  const basedir = await BaseDir.open(
+    options.basedir,
+    options.private ? 0o700 : 0o755,
+  );
+  const identity = await basedir.identity();
+  const swissnum = await basedir.swissnum(identity.tubid);
+  for (const complaint of basedir.complaints) logger.warn(complaint);
+
+  const tree = new Tree();
+  const snapshotPath = basedir.file(SNAPSHOT_FILE);
+  const loaded = await loadSnapshot(snapshotPath, clock);
+  for (const note of loaded.notes) logger.warn(note);
+  for (const node of loaded.nodes) {
+    if (node.key !== identity.tubid) restore(tree, node);
+  }
+  if (loaded.nodes.length > 0) {
+    logger.info("the snapshot knows {count} nodes", { count: loaded.nodes.length });
+  }
+
+  const snapshot = new SnapshotPlugin(snapshotPath, options.private ? 0o600 : 0o644);
+  const plugins = new Plugins(tree, [snapshot]);
+  await plugins.start();
+  cleanup.defer(() => plugins.stop());
+
+  const poller = new Poller({
+    tree,
+    clock,
+    cluster: FOOLSCAP_CLUSTER,
+    intervalMs,
+    timeoutMs: options.timeoutMs ?? 20_000,
+  });
+  cleanup.defer(() => poller.stop());
+
+  const tub = new Tub({ identity, clock });
+  cleanup.defer(() => tub.close());
+  const port = await listen(tub, options, await basedir.port());
+  const location = options.location ??
+    (options.hostname !== undefined
+      ? [formatHint(options.hostname, port)]
+      : await basedir.location() ?? guessLocation(port));
+  tub.setLocation(location);
+  const furl = tub.registerReference(makeStatsGatherer(poller), swissnum);
+  await basedir.saveAddress(port, location);
+  await basedir.saveFurl(furl);
+
+  const self = makeSelf({ tub, clock, poller, snapshot });
+  cleanup.use(self);
+  poller.attach(self.node);
+  await poller.start();
+  await plugins.flush();
+  if (snapshot.counts.writes === 0) {
+    throw new UserError(`cannot write the snapshot ${snapshotPath}; see the line above`);
+  }
+
+  const running = cleanup.move();
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= running.disposeAsync();
+  return {
+    furl,
+    tubid: tub.tubid,
+    port,
+    tree,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function listen(
+  tub: Tub,
+  options: GathererOptions,
+  known: number | undefined,
+): Promise<number> {
+  const port = options.port ?? known ?? 0;
+  try {
+    return await tub.listen(port, options.host);
+  } catch (error) {
+    const inUse = error instanceof Error && "code" in error &&
+      error.code === "EADDRINUSE";
+    throw new UserError(
+      inUse
+        ? `cannot listen on port ${port}: another program uses it already; ` +
+          "is this gatherer running? Else choose another with --port"
+        : `cannot listen on port ${port}: ${reasonOf(error)}`,
+    );
+  }
+}
+
+/** Every address of this machine that a node may reach, the loopback one last. */
+function guessLocation(port: number): string[] {
+  const addresses = Deno.networkInterfaces()
+    .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."))
+    .map(({ address }) => address);
+  return [...new Set([...addresses, "127.0.0.1"])].map((address) => formatHint(address, port));
+}
+
+function restore(tree: Tree, node: SnapshotNode): void {
+  const metrics: Metric[] = [];
+  for (const [name, value] of node.counters) {
+    metrics.push({ name, value, slope: "positive" });
+  }
+  for (const [name, value] of node.stats) {
+    metrics.push({ name, value, slope: "both" });
+  }
+  const at = node.timestamp * 1000;
+  tree.update(FOOLSCAP_CLUSTER, node.key, {
+    nickname: node.nickname,
+    observation: {
+      incarnation: "",
+      sequence: 0,
+      measuredAt: at,
+      receivedAt: at,
+      metrics,
+    },
+    life: { detachReason: "not seen since this gatherer started" },
+  });
+}

@@ -1,0 +1,99 @@
+import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../errors.ts";
+import type { Plugin } from "../plugins/plugin.ts";
+import type { Cluster, Tree } from "../tree/tree.ts";
+
+const logger = getLogger(["gatherer", "plugins"]);
+
+interface Runner {
+  readonly plugin: Plugin;
+  readonly waiting: Map<string, Cluster>;
+  running: Promise<void> | undefined;
+  failing: boolean;
+}
+
+/** Tells plugins of what happens in a tree, each at its own pace. */
+export class Plugins {
+  readonly #runners: Runner[];
+  readonly #tree: Tree;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(tree: Tree, plugins: readonly Plugin[]) {
+    this.#tree = tree;
+    this.#runners = plugins.map((plugin) => ({
+      plugin,
+      waiting: new Map(),
+      running: undefined,
+      failing: false,
+    }));
+  }
+
+  /**
+   * Starts every plugin, then listens to the tree.
+   * @throws What a plugin's `start` throws; those that were started are stopped again.
+   */
+  async start(): Promise<void> {
+    const started: Plugin[] = [];
+    try {
+      for (const { plugin } of this.#runners) {
+        await plugin.start?.();
+        started.push(plugin);
+      }
+    } catch (error) {
+      for (const plugin of started.reverse()) await plugin.stop?.();
+      throw error;
+    }
+    this.#unsubscribe = this.#tree.onCommit((cluster) => {
+      const moment = { name: cluster.name, hosts: new Map(cluster.hosts) };
+      for (const runner of this.#runners) {
+        runner.waiting.set(cluster.name, moment);
+        runner.running ??= this.#run(runner).finally(() => {
+          runner.running = undefined;
+        });
+      }
+    });
+  }
+
+  /** Waits until every plugin has dealt with all it was told. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner.running));
+  }
+
+  /** Lets every plugin finish what it has begun, then stops it. */
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    await this.flush();
+    for (const { plugin } of this.#runners.toReversed()) {
+      try {
+        await plugin.stop?.();
+      } catch (error) {
+        logger.error("the plugin {id} did not stop well: {reason}", {
+          id: plugin.id,
+          reason: messageOf(error),
+        });
+      }
+    }
+  }
+
+  async #run(runner: Runner): Promise<void> {
+    const { plugin, waiting } = runner;
+    while (waiting.size > 0) {
+      const [name, cluster] = waiting.entries().next().value!;
+      waiting.delete(name);
+      try {
+        await plugin.notify(cluster);
+        if (runner.failing) logger.info("the plugin {id} works again", { id: plugin.id });
+        runner.failing = false;
+      } catch (error) {
+        // Said once: a disk that is full stays full for many rounds.
+        if (!runner.failing) {
+          logger.error("the plugin {id} failed: {reason}", {
+            id: plugin.id,
+            reason: messageOf(error),
+          });
+        }
+        runner.failing = true;
+      }
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import type { Cluster } from "../tree/tree.ts";
+
+/** A listener to all that is gathered. Built-in plugins and those of others are alike. */
+export interface Plugin {
+  /** Its name in logs and configuration. */
+  readonly id: string;
+  /** Called once before the first `notify`; what it throws keeps the gatherer from starting. */
+  start?(): void | Promise<void>;
+  /**
+   * A transaction on a cluster is whole. The cluster is a moment that does not change; calls do
+   * not overlap, and while one is under way only the newest moment of each cluster is kept.
+   */
+  notify(cluster: Cluster): void | Promise<void>;
+  /** Called once, after the last `notify` has ended. */
+  stop?(): void | Promise<void>;
+}
