@@ -1,17 +1,13 @@
 import { join } from "@std/path";
-import { UserError } from "../errors.ts";
 import {
   formatIdentity,
   generateIdentity,
   type Identity,
   parseIdentity,
 } from "../foolscap/certificate.ts";
-import { formatHint, parseFurl, parseHint } from "../foolscap/furl.ts";
-import { messageOf } from "../errors.ts";
+import { parseFurl, parseHint } from "../foolscap/furl.ts";
+import { messageOf, UserError } from "../errors.ts";
 import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
-
-/** The snapshot's file in a base directory. */
-export const SNAPSHOT_FILE = "stats.msgpack";
 
 /**
  * A gatherer's home: its key, its FURL, where it listens, its snapshot. The files are laid out
@@ -60,14 +56,19 @@ export class BaseDir {
     const found = await this.#readSecret(path);
     if (found === undefined) {
       const identity = await generateIdentity();
-      await this.#write(path, () => writeSecret(path, formatIdentity(identity)));
+      await this.#write(
+        path,
+        () => writeSecret(path, formatIdentity(identity)),
+      );
       return identity;
     }
     try {
       return parseIdentity(found);
     } catch (error) {
       throw new UserError(
-        `cannot use ${path}: ${messageOf(error)}; restore it from a backup, or move it away ` +
+        `cannot use ${path}: ${
+          messageOf(error)
+        }; restore it from a backup, or move it away ` +
           "to get a new identity and with it a new FURL",
       );
     }
@@ -86,7 +87,9 @@ export class BaseDir {
       furl = parseFurl(found);
     } catch (error) {
       throw new UserError(
-        `cannot use ${path}: ${messageOf(error)}; restore it, or move it away to get a new FURL`,
+        `cannot use ${path}: ${
+          messageOf(error)
+        }; restore it, or move it away to get a new FURL`,
       );
     }
     if (furl.tubid !== tubid) {
@@ -195,9 +198,4 @@ export function parseLocation(text: string, where: string): string[] {
     );
   }
   return hints;
-}
-
-/** The hint that leads to a host's port. */
-export function locationOf(host: string, port: number): string {
-  return formatHint(host, port);
 }

@@ -5,13 +5,13 @@ import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
 import { SnapshotPlugin } from "../plugins/snapshot.ts";
 import { reasonOf } from "../secret_file.ts";
-import { loadSnapshot } from "../snapshot/file.ts";
+import { loadSnapshot, SNAPSHOT_NAME } from "../snapshot/file.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { makeStatsGatherer } from "../sources/foolscap.ts";
 import { Poller } from "../sources/poller.ts";
 import { Tree } from "../tree/tree.ts";
 import type { Metric } from "../tree/metric.ts";
-import { BaseDir, SNAPSHOT_FILE } from "./basedir.ts";
+import { BaseDir } from "./basedir.ts";
 import { Plugins } from "./plugins.ts";
 import { makeSelf } from "./self.ts";
 
@@ -71,17 +71,22 @@ export async function startGatherer(
   for (const complaint of basedir.complaints) logger.warn(complaint);
 
   const tree = new Tree();
-  const snapshotPath = basedir.file(SNAPSHOT_FILE);
+  const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
   for (const node of loaded.nodes) {
     if (node.key !== identity.tubid) restore(tree, node);
   }
   if (loaded.nodes.length > 0) {
-    logger.info("the snapshot knows {count} nodes", { count: loaded.nodes.length });
+    logger.info("the snapshot knows {count} nodes", {
+      count: loaded.nodes.length,
+    });
   }
 
-  const snapshot = new SnapshotPlugin(snapshotPath, options.private ? 0o600 : 0o644);
+  const snapshot = new SnapshotPlugin(
+    snapshotPath,
+    options.private ? 0o600 : 0o644,
+  );
   const plugins = new Plugins(tree, [snapshot]);
   await plugins.start();
   cleanup.defer(() => plugins.stop());
@@ -113,7 +118,9 @@ export async function startGatherer(
   await poller.start();
   await plugins.flush();
   if (snapshot.counts.writes === 0) {
-    throw new UserError(`cannot write the snapshot ${snapshotPath}; see the line above`);
+    throw new UserError(
+      `cannot write the snapshot ${snapshotPath}; see the line above`,
+    );
   }
 
   const running = cleanup.move();
@@ -152,9 +159,13 @@ async function listen(
 /** Every address of this machine that a node may reach, the loopback one last. */
 function guessLocation(port: number): string[] {
   const addresses = Deno.networkInterfaces()
-    .filter(({ family, address }) => family === "IPv4" && !address.startsWith("127."))
+    .filter(({ family, address }) =>
+      family === "IPv4" && !address.startsWith("127.")
+    )
     .map(({ address }) => address);
-  return [...new Set([...addresses, "127.0.0.1"])].map((address) => formatHint(address, port));
+  return [...new Set([...addresses, "127.0.0.1"])].map((address) =>
+    formatHint(address, port)
+  );
 }
 
 function restore(tree: Tree, node: SnapshotNode): void {

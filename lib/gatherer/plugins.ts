@@ -82,7 +82,9 @@ export class Plugins {
       waiting.delete(name);
       try {
         await plugin.notify(cluster);
-        if (runner.failing) logger.info("the plugin {id} works again", { id: plugin.id });
+        if (runner.failing) {
+          logger.info("the plugin {id} works again", { id: plugin.id });
+        }
         runner.failing = false;
       } catch (error) {
         // Said once: a disk that is full stays full for many rounds.

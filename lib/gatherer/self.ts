@@ -55,7 +55,9 @@ export function makeSelf(parts: {
       async poll() {
         const { stats } = await provider.getStats();
         return {
-          counters: counters().map(([name, count]): [string, Value] => [name, fromNumber(count)]),
+          counters: counters().map((
+            [name, count],
+          ): [string, Value] => [name, fromNumber(count)]),
           stats: Object.entries(stats).map(([name, value]): [string, Value] => [
             name,
             typeof value === "number" ? fromNumber(value) : value,

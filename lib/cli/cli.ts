@@ -1,0 +1,141 @@
+import { systemClock } from "../clock.ts";
+import { messageOf, UserError } from "../errors.ts";
+import { wantsColor, writeStderr, writeStdout } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+const help = `\
+gatherer ${VERSION}: collects statistics from many nodes and serves them to Munin.
+
+Usage: gatherer COMMAND [options]
+
+  serve        run a gatherer: nodes attach to it and are polled
+  dump         print the snapshot: the latest figures of every node
+  munin GRAPH  be a Munin plugin, as a symlink named after a graph is
+  graphs       list the graphs
+  demo         see it work: a gatherer, two nodes, the dump, a graph
+
+Each command has --help with examples. Called by a graph's name, through a symlink in Munin's
+plugins directory, this program is that graph's plugin.
+
+Example:
+  gatherer serve --basedir /var/lib/gatherer &
+  gatherer dump --basedir /var/lib/gatherer
+`;
+
+type Command = (args: readonly string[]) => Promise<number>;
+
+/** Each command loads only what it needs: a Munin plugin runs thousands of times a day. */
+const commands: Readonly<
+  Record<string, { help(): Promise<string>; run: Command }>
+> = {
+  serve: {
+    help: async () => (await import("./serve.ts")).serveHelp,
+    run: async (args) => (await import("./serve.ts")).serve(args),
+  },
+  dump: {
+    help: async () => (await import("./dump.ts")).dumpHelp,
+    run: async (args) => {
+      const { dump } = await import("./dump.ts");
+      return await dump(args, {
+        stdout: writeStdout,
+        clock: systemClock,
+        color: wantsColor(),
+      });
+    },
+  },
+  munin: {
+    help: async () => (await import("./munin.ts")).muninHelp,
+    run: async ([graph, ...args]) => {
+      const { muninPlugin } = await import("./munin.ts");
+      if (graph === undefined) {
+        throw new UserError(
+          "which graph? gatherer graphs lists them; see gatherer munin --help",
+          2,
+        );
+      }
+      return await muninPlugin(graph, args, pluginIo());
+    },
+  },
+  graphs: {
+    help: async () => (await import("./graphs.ts")).graphsHelp,
+    run: async (args) => {
+      const { graphsCommand } = await import("./graphs.ts");
+      return await graphsCommand(args, { stdout: writeStdout });
+    },
+  },
+  demo: {
+    help: async () => (await import("./demo.ts")).demoHelp,
+    run: async (args) => (await import("./demo.ts")).demo(args),
+  },
+};
+
+/** What a Munin plugin needs of this process. */
+export function pluginIo(): {
+  env: Record<string, string>;
+  clock: typeof systemClock;
+  stdout: typeof writeStdout;
+} {
+  return { env: Deno.env.toObject(), clock: systemClock, stdout: writeStdout };
+}
+
+/**
+ * Runs the command line and explains what goes wrong: one line for what a person can mend.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage.
+ */
+export async function cli(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  return await explain("gatherer", async () => {
+    if (name === undefined) {
+      writeStderr(help);
+      return 2;
+    }
+    if (
+      name === "--help" || name === "-h" ||
+      (name === "help" && rest.length === 0)
+    ) {
+      await writeStdout(help);
+      return 0;
+    }
+    if (name === "--version" || name === "-V") {
+      await writeStdout(`gatherer ${VERSION}\n`);
+      return 0;
+    }
+    const wanted = name === "help" ? rest[0] : name;
+    if (!Object.hasOwn(commands, wanted)) {
+      throw new UserError(
+        `unknown command "${wanted}"; commands: ${
+          Object.keys(commands).join(", ")
+        }; ` +
+          "see gatherer --help",
+        2,
+      );
+    }
+    const command = commands[wanted];
+    if (name === "help" || rest.includes("--help") || rest.includes("-h")) {
+      await writeStdout(await command.help());
+      return 0;
+    }
+    return await command.run(rest);
+  });
+}
+
+/**
+ * Runs something, and says on stderr what went wrong.
+ * @param who The first word of the message: the program's name, or the graph's.
+ */
+export async function explain(
+  who: string,
+  run: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof UserError) {
+      writeStderr(`${who}: ${error.message}`);
+      return error.exitCode;
+    }
+    writeStderr(`${who}: internal error: ${messageOf(error)}`);
+    if (error instanceof Error && error.stack) writeStderr(error.stack);
+    return 1;
+  }
+}

@@ -1,0 +1,118 @@
+import { systemClock } from "../clock.ts";
+import { UserError } from "../errors.ts";
+import { parseLocation, parsePort } from "../gatherer/basedir.ts";
+import { type GathererOptions, startGatherer } from "../gatherer/gatherer.ts";
+import { logToStderr } from "./logging.ts";
+import { readOptions, readSeconds } from "./options.ts";
+import { writeStderr, writeStdout } from "./terminal.ts";
+
+/** How long stopping may take. */
+const STOP_MS = 5000;
+
+/** What `gatherer serve --help` says. */
+export const serveHelp = `\
+Usage: gatherer serve [options]
+
+Runs a gatherer until it is told to stop (Ctrl-C, SIGTERM). Nodes attach with its FURL, are polled
+once an interval, and the latest figures of all of them are kept in the snapshot, which Munin's
+plugins and "gatherer dump" read.
+
+Once it is ready it prints its FURL on a line of its own. The FURL is also in the base directory,
+as stats_gatherer.furl; it carries a secret: whoever has it may attach.
+
+Options:
+  --basedir DIR       where key, FURL and snapshot are kept       (default: ./gatherer)
+  --port tcp:PORT     where to listen                   (default: the port of the last start,
+                      at first any that is free)
+  --hostname HOST     the name or address of this machine, for the FURL
+  --location HINTS    location hints for the FURL, wins over --hostname: tcp:HOST:PORT,…
+                      (default: those of the last start, at first every address of this machine)
+  --interval SECONDS  from one round of polls to the next         (default: 60)
+  --timeout SECONDS   after which an unanswered poll is given up  (default: 20)
+  --private           base directory 0700 and snapshot 0600: then Munin's plugins need a "user"
+  --help              this text
+
+Examples:
+  gatherer serve --basedir /var/lib/gatherer --hostname stats.example.org --port tcp:3456
+  gatherer serve --interval 10
+`;
+
+/**
+ * Reads the options of `serve`.
+ * @throws UserError (exit code 2) naming what is wrong.
+ */
+export function readServeOptions(
+  args: readonly string[],
+): Omit<GathererOptions, "clock"> {
+  const { values, flags } = readOptions("serve", args, {
+    value: ["basedir", "port", "hostname", "location", "interval", "timeout"],
+    flag: ["private"],
+  });
+  const { hostname } = values;
+  if (
+    hostname !== undefined &&
+    !/^[A-Za-z0-9.-]+$|^[0-9A-Fa-f:.]+$/.test(hostname)
+  ) {
+    throw new UserError(
+      `--hostname: "${hostname}" is neither a name nor an address`,
+      2,
+    );
+  }
+  return {
+    basedir: values.basedir ?? "gatherer",
+    port: values.port === undefined
+      ? undefined
+      : parsePort(values.port, "--port"),
+    hostname,
+    location: values.location === undefined
+      ? undefined
+      : parseLocation(values.location, "--location"),
+    intervalMs: readSeconds("interval", values.interval ?? "60", 1),
+    timeoutMs: readSeconds("timeout", values.timeout ?? "20", 1),
+    private: flags.private,
+  };
+}
+
+/**
+ * Runs `gatherer serve` until a signal ends it.
+ * @returns The exit code.
+ */
+export async function serve(args: readonly string[]): Promise<number> {
+  const options = readServeOptions(args);
+  await logToStderr();
+  const stopped = untilSignal();
+  const gatherer = await startGatherer({ ...options, clock: systemClock });
+  await writeStdout(`${gatherer.furl}\n`);
+  const signal = await stopped;
+  const overdue = systemClock.setTimer(
+    () => {
+      writeStderr(
+        `gatherer: not everything could be closed within ${
+          STOP_MS / 1000
+        } s of ${signal}`,
+      );
+      Deno.exit(1);
+    },
+    STOP_MS,
+    { keepAlive: false },
+  );
+  await gatherer.stop();
+  overdue.cancel();
+  return 0;
+}
+
+/** Resolves at the first SIGINT or SIGTERM. A second one ends the process at once. */
+export function untilSignal(): Promise<Deno.Signal> {
+  return new Promise((resolve) => {
+    const signals: Deno.Signal[] = Deno.build.os === "windows"
+      ? ["SIGINT"]
+      : ["SIGINT", "SIGTERM"];
+    for (const signal of signals) {
+      const handler = () => {
+        Deno.removeSignalListener(signal, handler);
+        resolve(signal);
+      };
+      Deno.addSignalListener(signal, handler);
+    }
+  });
+}
