@@ -15,7 +15,9 @@ export async function writeSecret(path: string, text: string): Promise<void> {
     });
     try {
       const bytes = new TextEncoder().encode(text);
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+      for (let done = 0; done < bytes.length;) {
+        done += await file.write(bytes.subarray(done));
+      }
       await file.sync();
     } finally {
       file.close();

@@ -71,6 +71,7 @@ export class Broker {
   readonly #clids = new Map<Referenceable, number>();
   readonly #theirs = new Map<number, RemoteObject>();
   readonly #object0: Referenceable;
+  /** Calls of the peer whose answer is a promise that has not settled. */
   #inCalls = 0;
   #nextClid = 1;
   #nextRequest = 1;
@@ -128,9 +129,20 @@ export class Broker {
     timeoutMs: number,
   ): Promise<RemoteReference> {
     const name = new TextEncoder().encode(swissnum);
-    const answer = await this.#call(0, "getReferenceByName", [], timeoutMs, {
-      name,
-    });
+    let answer: Argument;
+    try {
+      answer = await this.#call(0, "getReferenceByName", [], timeoutMs, {
+        name,
+      });
+    } catch (error) {
+      // The reference quotes the beginning of the name, which is a secret.
+      if (!(error instanceof RemoteError)) throw error;
+      throw new RemoteError(
+        error.type,
+        "it has no object of the name that was asked for",
+        error.parents,
+      );
+    }
     if (answer instanceof RemoteObject) return answer;
     throw new Violation(
       "the peer answered getReferenceByName with something else than an object",
@@ -148,29 +160,33 @@ export class Broker {
     const signal = this.#lost.signal;
     if (signal.aborted) return Promise.reject(signal.reason);
     const request = this.#newRequest();
+    let bytes: Uint8Array;
+    try {
+      const values = args.map((arg) => this.#outgoing(arg));
+      bytes = this.#sender.call(request, clid, method, values, kwargs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    // From now on a long answer may come, late ones too. Object 0 gives short ones: that we ask it
+    // something is no sign that the peer knows, or is, anybody we trust with more.
+    if (clid !== 0) this.#receiver.messageLimit = limits.answerBytes;
     return new Promise((resolve, reject) => {
-      const timer = clock.setTimer(() => {
-        this.#pending.delete(request);
-        reject(
-          new DOMException(
-            `no answer to ${method} within ${timeoutMs / 1000} s`,
-            "TimeoutError",
-          ),
-        );
-      }, timeoutMs);
-      this.#pending.set(request, { resolve, reject, timer });
-      // From now on answers may come, late ones too. A peer that was never called knows no
-      // swissnum of ours, or we none of its, and never gets to send this much.
-      this.#receiver.messageLimit = limits.answerBytes;
-      this.#options.send(
-        this.#sender.call(
-          request,
-          clid,
-          method,
-          args.map((arg) => this.#outgoing(arg)),
-          kwargs,
-        ),
+      const timer = clock.setTimer(
+        () => {
+          this.#pending.delete(request);
+          reject(
+            new DOMException(
+              `no answer to ${method} within ${timeoutMs / 1000} s`,
+              "TimeoutError",
+            ),
+          );
+        },
+        timeoutMs,
+        // What keeps the process running, or does not, is the socket.
+        { keepAlive: false },
       );
+      this.#pending.set(request, { resolve, reject, timer });
+      this.#options.send(bytes);
     });
   }
 
@@ -184,6 +200,8 @@ export class Broker {
   }
 
   #message(message: Message): void {
+    // What came in one chunk with whatever ended the connection.
+    if (this.#lost.signal.aborted) return;
     switch (message.kind) {
       case "call":
         return this.#called(message);
@@ -193,18 +211,19 @@ export class Broker {
             pending.resolve(this.#incoming(message.value));
           } catch (error) {
             pending.reject(asError(error));
-            if (error instanceof BananaError) throw error;
+            if (error instanceof ProtocolError) throw error;
           }
         });
       case "error": {
-        const { type, value, parents } = message.failure;
+        const { type, parents } = message.failure;
+        const value = oneLine(message.failure.value);
         return this.#settle(
           message.request,
           (pending) =>
             pending.reject(
               type === VIOLATION
                 ? new Violation(value)
-                : new RemoteError(type, value, parents),
+                : new RemoteError(oneLine(type), value, parents),
             ),
         );
       }
@@ -238,10 +257,8 @@ export class Broker {
     const { limits } = this.#options;
     if (call.request !== 0) {
       if (this.#inProgress.has(call.request)) {
-        throw new BananaError(
-          "bad-token",
+        throw new ProtocolError(
           `request ${call.request} is being worked on already`,
-          0,
         );
       }
       this.#inProgress.add(call.request);
@@ -257,7 +274,7 @@ export class Broker {
     try {
       result = this.#dispatch(call);
     } catch (error) {
-      if (error instanceof BananaError) throw error;
+      if (error instanceof ProtocolError) throw error;
       this.#reply(call.request, error);
       return;
     }
@@ -293,9 +310,9 @@ export class Broker {
       for (const value of values) args.push(this.#incoming(value));
       return method.call(args, this.#options.peer);
     } catch (error) {
-      // What the refused call brought along is nobody's: give it back.
+      // What the refused call brought along is nobody's: give it back, this one time.
       if (error instanceof Violation) {
-        for (const arg of args) if (arg instanceof RemoteObject) arg.release();
+        for (const arg of args) if (arg instanceof RemoteObject) arg.release(1);
       }
       throw error;
     }
@@ -357,10 +374,8 @@ export class Broker {
       // Falls through: a garbled FURL is as wrong as another Tub's.
     }
     if (furl?.tubid !== peer.tubid) {
-      throw new BananaError(
-        "bad-reference",
-        "the peer sent an object of another Tub as its own",
-        0,
+      throw new ProtocolError(
+        "an object was sent with a FURL that is not of the sender's Tub",
       );
     }
     return furl;
@@ -437,8 +452,10 @@ export class Broker {
   #decref(clid: number, count: number): void {
     const entry = this.#ours.get(clid);
     if (!entry) return;
-    if (count > entry.count) {
-      throw new AssertionError("decref of more references than there are");
+    if (count < 0 || count > entry.count) {
+      throw new AssertionError(
+        `decref(${count}), but the object was sent ${entry.count} times`,
+      );
     }
     entry.count -= count;
     if (entry.count > 0) return;
@@ -447,14 +464,18 @@ export class Broker {
   }
 
   #fatal(error: Error): void {
-    if (!(error instanceof BananaError)) {
-      this.#options.send(
-        this.#sender.errorToken("exception while processing data"),
+    const { send, drop } = this.#options;
+    const known = error instanceof BananaError ||
+      error instanceof ProtocolError;
+    // An ERROR is not answered.
+    if (!(error instanceof BananaError && error.code === "remote-error")) {
+      send(
+        this.#sender.errorToken(
+          known ? error.message : "exception while processing data",
+        ),
       );
-    } else if (error.code !== "remote-error") {
-      this.#options.send(this.#sender.errorToken(error.message));
     }
-    this.#options.drop(error);
+    drop(error);
   }
 }
 
@@ -497,14 +518,16 @@ class RemoteObject implements RemoteReference {
     this.broker.callOnly(method, args);
   }
 
-  release(): void {
-    const { count } = this;
-    if (count === 0) return;
-    this.count = 0;
-    this.broker.release(count);
+  /** @param times How many of the times that the peer has sent it; all by default. */
+  release(times = this.count): void {
+    if (times === 0) return;
+    this.count -= times;
+    this.broker.release(times);
   }
 }
 
+/** Messages that contradict each other in a stream that is in order: the connection must end. */
+class ProtocolError extends Error {}
 class KeyError extends Error {}
 class AssertionError extends Error {}
 
@@ -554,6 +577,11 @@ function arrange(
     }
     return kwargs.get(name)!;
   });
+}
+
+/** A peer's text for log lines: control characters, line ends among them, become spaces. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }
 
 function asError(error: unknown): Error {

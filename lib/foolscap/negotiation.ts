@@ -315,7 +315,7 @@ export class Negotiation {
     return {
       tubid,
       incarnation: lines.get("my-incarnation") ?? "",
-      lastConnection: parseLastConnection(lines.get("last-connection")),
+      lastConnection: parseConnection(lines.get("last-connection")),
       vocabRange: parseRange(lines.get("initial-vocab-table-range") ?? "0 0"),
     };
   }
@@ -352,7 +352,7 @@ export class Negotiation {
     refuseError(lines);
     const version = lines.get("banana-decision-version");
     if (version === undefined) fail("No banana-decision-version value");
-    if (Number(version) !== BANANA_VERSION) {
+    if (version.trim() !== String(BANANA_VERSION)) {
       throw new NegotiationFailure(
         "the peer decided for an unknown version",
         INTERNAL_ERROR,
@@ -376,7 +376,7 @@ export class Negotiation {
           `your hash (${hash.slice(0, 40)})`,
       );
     }
-    const connection = parseLastConnection(lines.get("current-connection"));
+    const connection = parseConnection(lines.get("current-connection"));
     return {
       master: false,
       vocab,
@@ -401,22 +401,16 @@ function refuseError(lines: Map<string, string>): void {
   );
 }
 
-function parseLastConnection(
+/** What has another form counts as missing: the reference looks at it only when it needs it. */
+function parseConnection(
   text: string | undefined,
 ): ConnectionId | "none" | undefined {
-  if (text === undefined) return undefined;
-  const [incarnation, seqnum] = text.trim().split(/\s+/);
-  if (incarnation === "none") return "none";
-  if (
-    seqnum === undefined || !/^\d{1,15}$/.test(seqnum) ||
-    incarnation.length > 64
-  ) {
-    throw new NegotiationFailure(
-      "the peer named a connection in a form that is unknown",
-      INTERNAL_ERROR,
-    );
-  }
-  return { incarnation, seqnum: Number(seqnum) };
+  const match = /^(\S{1,64})\s+(\d{1,15})\s*$/.exec(text ?? "");
+  if (!match) return undefined;
+  const [, incarnation, seqnum] = match;
+  return incarnation === "none"
+    ? "none"
+    : { incarnation, seqnum: Number(seqnum) };
 }
 
 /**

@@ -18,8 +18,9 @@ export interface RemoteMethod {
   /** Names of the arguments, all required, in positional order. */
   readonly parameters: readonly string[];
   /**
-   * Does the work. Throw a `Violation` to refuse the arguments; any other error goes to the
-   * caller as its class name and message.
+   * Does the work. Throw a `Violation` to refuse the arguments; of any other error the message
+   * goes to the caller. References among the arguments are given back when it throws a
+   * `Violation`, but not when a promise rejects with one.
    */
   call(args: readonly Argument[], peer: Peer): Answer | Promise<Answer>;
 }

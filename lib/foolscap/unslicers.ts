@@ -41,9 +41,11 @@ export interface BananaHandler {
 
 /**
  * Reads one direction of a connection. PONG and top-level sequences of other kinds are skipped
- * without a word. Values share no memory with the chunks. Byte strings are copies: those of up to 1 KiB lie
- * together in buffers of at most 4 KiB that hold strings of one message only, so a string that is
- * kept holds on to that much; longer ones have memory of their own.
+ * without a word.
+ *
+ * Values share no memory with the chunks. Byte strings are copies: those of up to 1 KiB lie together
+ * in buffers of at most 4 KiB, which hold strings of one message only, so a string that is kept
+ * holds on to that much; longer ones have memory of their own.
  *
  * A `reference` counts against the limits as if its value had been sent again, so walking a decoded
  * value never takes more steps than the limits allow tokens.
@@ -75,7 +77,7 @@ export class BananaReceiver {
 
   /** Bytes that have come of a message that is not complete; 0 between messages. */
   get buffered(): number {
-    return this.#reader.bytes - this.#tokenizer.bodyMissing +
+    return this.#reader.received - this.#tokenizer.bodyMissing +
       this.#tokenizer.headerHeld;
   }
 
@@ -113,9 +115,11 @@ export class BananaReceiver {
 class MessageReader implements TokenSink, SequenceReader {
   readonly limits: Limits;
   messageLimit: number;
-  /** Bytes and tokens of the message under way. */
-  bytes = 0;
-  tokens = 0;
+  /** Bytes of the message under way, the token at hand with all of its body. */
+  received = 0;
+  /** What counts against the limits: the message, and what its references stand for. */
+  #bytes = 0;
+  #tokens = 0;
   readonly #words: readonly string[];
   readonly #wordBytes: readonly Uint8Array[];
   readonly #handler: BananaHandler;
@@ -155,6 +159,7 @@ class MessageReader implements TokenSink, SequenceReader {
       }
       this.fatal("bad-token", "only an OPEN may stand at top level");
     }
+    this.received += size;
     this.#charge(1, size);
     if (type === TokenType.CLOSE || type === TokenType.ABORT) return;
     if (this.#opening) {
@@ -262,8 +267,9 @@ class MessageReader implements TokenSink, SequenceReader {
     this.#skipping = false;
     this.#message = undefined;
     this.#violation = undefined;
-    this.bytes = 0;
-    this.tokens = 0;
+    this.received = 0;
+    this.#bytes = 0;
+    this.#tokens = 0;
   }
 
   /** Ends the reading of the stream. */
@@ -318,15 +324,15 @@ class MessageReader implements TokenSink, SequenceReader {
   }
 
   #charge(tokens: number, bytes: number): void {
-    this.bytes += bytes;
-    if (this.bytes > this.messageLimit) {
+    this.#bytes += bytes;
+    if (this.#bytes > this.messageLimit) {
       this.fatal(
         "message-too-large",
         `a message has more than ${this.messageLimit} bytes`,
       );
     }
-    this.tokens += tokens;
-    if (this.tokens > this.limits.messageTokens) {
+    this.#tokens += tokens;
+    if (this.#tokens > this.limits.messageTokens) {
       this.fatal(
         "too-many-tokens",
         `a message has more than ${this.limits.messageTokens} tokens`,
@@ -378,8 +384,8 @@ class MessageReader implements TokenSink, SequenceReader {
 
   #push(unslicer: Unslicer): void {
     unslicer.count = this.#opens - 1;
-    unslicer.tokens = this.tokens;
-    unslicer.bytes = this.bytes;
+    unslicer.tokens = this.#tokens;
+    unslicer.bytes = this.#bytes;
     this.#stack.push(unslicer);
   }
 
@@ -392,8 +398,8 @@ class MessageReader implements TokenSink, SequenceReader {
       this.#referables.set(done.count, {
         value,
         // The OPEN and its type word came before the unslicer was made.
-        tokens: this.tokens - done.tokens + 2,
-        bytes: this.bytes - done.bytes + 4,
+        tokens: this.#tokens - done.tokens + 2,
+        bytes: this.#bytes - done.bytes + 4,
         height: done.height,
       });
     }

@@ -91,6 +91,10 @@ export async function startGatherer(
   await plugins.start();
   cleanup.defer(() => plugins.stop());
 
+  // Registered in the order of the evening's reverse: first nobody is polled any more and the last
+  // figures are handed on, then connections are closed, then the plugins finish.
+  const tub = new Tub({ identity, clock });
+  cleanup.defer(() => tub.close());
   const poller = new Poller({
     tree,
     clock,
@@ -100,8 +104,6 @@ export async function startGatherer(
   });
   cleanup.defer(() => poller.stop());
 
-  const tub = new Tub({ identity, clock });
-  cleanup.defer(() => tub.close());
   const port = await listen(tub, options, await basedir.port());
   const location = options.location ??
     (options.hostname !== undefined

@@ -41,7 +41,9 @@ export class SnapshotPlugin implements Plugin {
 
   async notify(cluster: Cluster): Promise<void> {
     this.#clusters.set(cluster.name, await this.#encode(cluster));
-    const entries = [...this.#clusters.values()].flatMap((nodes) => [...nodes.values()]);
+    const entries = [...this.#clusters.values()].flatMap((
+      nodes,
+    ) => [...nodes.values()]);
     const parts = snapshotParts(entries.map((entry) => entry.bytes));
     await writeSnapshot(this.#path, parts, { mode: this.#mode });
     this.counts.writes++;

@@ -55,6 +55,8 @@ export async function writeSnapshot(
     await syncDirectory(path);
     failure = `the snapshot ${quote(path)} is written, but has no new backup`;
     if (hadOne) await Deno.rename(oldOne, backup);
+    // Two names of one file are both still there after a rename of one to the other.
+    await remove(oldOne);
   } catch (error) {
     await remove(temporary).catch(() => {});
     await remove(oldOne).catch(() => {});

@@ -54,12 +54,15 @@ export function makeStatsGatherer(poller: Poller): Referenceable {
           incarnation: peer.incarnation,
           address: peer.address,
           async poll(timeoutMs) {
-            return readStats(await provider.call("get_stats", [], { timeoutMs }));
+            return readStats(
+              await provider.call("get_stats", [], { timeoutMs }),
+            );
           },
         };
         poller.attach(node);
         const { disconnected } = provider;
-        const onLost = () => poller.detach(node, String(disconnected.reason.message));
+        const onLost = () =>
+          poller.detach(node, String(disconnected.reason.message));
         disconnected.addEventListener("abort", onLost, { once: true });
         return null;
       },

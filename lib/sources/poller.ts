@@ -91,6 +91,8 @@ export class Poller {
   #timer: Timer | undefined;
   #early: Timer | undefined;
   #committedAt = -Infinity;
+  /** Whether figures have come since the last round was closed. */
+  #fresh = false;
   #stopped = false;
 
   constructor(options: PollerOptions) {
@@ -110,7 +112,8 @@ export class Poller {
     const old = this.#entries.get(key);
     const entry: Entry = {
       node,
-      sequence: old?.sequence ?? tree.host(cluster, key)?.observation?.sequence ?? 0,
+      sequence: old?.sequence ??
+        tree.host(cluster, key)?.observation?.sequence ?? 0,
       polling: undefined,
       failing: false,
       answered: false,
@@ -155,8 +158,12 @@ export class Poller {
     return this.#round();
   }
 
-  /** Stops polling; what is under way is left to end by itself. */
+  /**
+   * Stops polling; what is under way is left to end by itself. Figures that have come since the
+   * last round close one more.
+   */
   stop(): void {
+    if (this.#fresh) this.#commit();
     this.#stopped = true;
     this.#timer?.cancel();
     this.#early?.cancel();
@@ -192,6 +199,7 @@ export class Poller {
     this.#early?.cancel();
     this.#early = undefined;
     if (this.#stopped) return;
+    this.#fresh = false;
     this.#committedAt = this.#options.clock.monotonic();
     this.counts.rounds++;
     this.#options.tree.commit(this.#options.cluster);
@@ -268,6 +276,7 @@ export class Poller {
       },
       life: { answeredAt: clock.monotonic(), failure: undefined },
     });
+    this.#fresh = true;
     if (entry.failing) {
       entry.failing = false;
       logger.info("{nickname} ({tubid}) answers again", {
@@ -299,5 +308,8 @@ export class Poller {
 /** A peer's text for a log line: one line, and not more than 100 characters of it. */
 function printable(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.slice(0, 100).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "�");
+  return text.slice(0, 100).replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    "�",
+  );
 }

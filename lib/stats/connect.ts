@@ -80,7 +80,9 @@ export function connect(
   provider: StatsProvider,
   options: ConnectOptions,
 ): Attachment {
-  const furl = options.furl.trim().startsWith("pb:") ? parseFurl(options.furl) : undefined;
+  const furl = options.furl.trim().startsWith("pb:")
+    ? parseFurl(options.furl)
+    : undefined;
   return new NodeAttachment(provider, options, furl);
 }
 
@@ -105,7 +107,9 @@ class NodeAttachment implements Attachment {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#starting = this.#start(furl).catch((error) => {
-      logger.error("statistics are not offered: {reason}", { reason: messageOf(error) });
+      logger.error("statistics are not offered: {reason}", {
+        reason: messageOf(error),
+      });
     });
   }
 
@@ -143,7 +147,11 @@ class NodeAttachment implements Attachment {
     const identity = await loadIdentity(this.#options);
     if (this.#closing) return;
     const keepAlive = this.#options.keepAlive ?? false;
-    const tub = this.#tub = new Tub({ identity, clock: this.#clock, keepAlive });
+    const tub = this.#tub = new Tub({
+      identity,
+      clock: this.#clock,
+      keepAlive,
+    });
     const object = makeProviderObject(this.#provider);
     this.#reconnector = new Reconnector({
       clock: this.#clock,
@@ -190,7 +198,9 @@ function makeProviderObject(provider: StatsProvider): Referenceable {
 }
 
 /** Waits for the program to be ready. */
-async function settled(ready: PromiseLike<unknown> | undefined): Promise<boolean> {
+async function settled(
+  ready: PromiseLike<unknown> | undefined,
+): Promise<boolean> {
   try {
     await ready;
     return true;

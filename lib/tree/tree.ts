@@ -30,7 +30,10 @@ const UNKNOWN_LIFE: NodeLife = {
  */
 export class Tree {
   readonly #name: string;
-  readonly #clusters = new Map<string, { name: string; hosts: Map<string, Host> }>();
+  readonly #clusters = new Map<
+    string,
+    { name: string; hosts: Map<string, Host> }
+  >();
   readonly #listeners = new Set<(cluster: Cluster) => void>();
 
   /** @param name The grid's name. */
