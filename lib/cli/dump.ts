@@ -184,7 +184,9 @@ function filterNodes(
   })).filter(({ counters, stats }) => counters.size + stats.size > 0);
   if (nodes.length === 0) {
     throw new UserError(
-      `no statistic in ${JSON.stringify(path)} matches --stat ${
+      `no statistic ${nodeGlobs.length > 0 ? "of these nodes " : ""}in ${
+        JSON.stringify(path)
+      } matches --stat ${
         statGlobs.map((glob) => JSON.stringify(glob)).join(" or ")
       }`,
     );

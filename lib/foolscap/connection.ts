@@ -1,11 +1,14 @@
 import { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
+import { getLogger } from "@logtape/logtape";
 import type { Clock } from "../clock.ts";
 import { Broker, type BrokerOptions } from "./broker.ts";
 import { ConnectionLost } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import type { Agreement } from "./negotiation.ts";
 import type { Peer } from "./references.ts";
+
+const logger = getLogger(["gatherer", "foolscap"]);
 
 const PING = new Uint8Array([0x8e]);
 
@@ -51,9 +54,7 @@ export class Connection {
       ...options,
       vocab: agreement.vocab,
       send: (bytes) => this.#send(bytes),
-      drop: (error) => {
-        this.close(new ConnectionLost(`connection dropped: ${error.message}`));
-      },
+      drop: (error) => this.close(this.#giveUp(error.message)),
     });
     socket.on("data", (chunk: Uint8Array) => this.#received(chunk));
     socket.on(
@@ -82,7 +83,7 @@ export class Connection {
     const silent = clock.monotonic() - this.lastReceived;
     if (silent >= limits.silenceMs) {
       const seconds = Math.round(silent / 1000);
-      this.destroy(new ConnectionLost(`nothing was heard for ${seconds} s`));
+      this.destroy(this.#giveUp(`nothing was heard for ${seconds} s`));
     } else if (silent >= limits.keepaliveMs && !this.#pinged) {
       this.#pinged = true;
       this.broker.ping();
@@ -147,10 +148,26 @@ export class Connection {
     const { socket, limits } = this.#options;
     if (socket.writableLength + this.#held <= limits.pendingBytes) return;
     this.destroy(
-      new ConnectionLost(
-        `the peer does not read: ${limits.pendingBytes} bytes are waiting`,
+      this.#giveUp(
+        `the peer does not read: over ${limits.pendingBytes} bytes are waiting`,
       ),
     );
+  }
+
+  /** Why a connection is ended on account of the peer, and a line in the log about it. */
+  #giveUp(reason: string): ConnectionLost {
+    const { tubid, address } = this.peer;
+    if (!this.#closed) {
+      logger.warn(
+        "dropped the connection with {tubid} at {address}: {reason}",
+        {
+          tubid,
+          address,
+          reason,
+        },
+      );
+    }
+    return new ConnectionLost(`connection dropped: ${reason}`);
   }
 
   #finish(text: string): void {

@@ -18,66 +18,83 @@ export interface Dialled {
   readonly errors: readonly string[];
 }
 
+/** How {@linkcode dialTcp} goes about it. */
+export interface DialOptions {
+  readonly clock: Clock;
+  /** Milliseconds for all hints together. */
+  readonly timeoutMs: number;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
+  /** Whether the attempt, and the socket that comes of it, keep the process running. */
+  readonly keepAlive: boolean;
+}
+
 /**
  * Connects to the first of several hints that answers. They are tried one after the other, the
  * next when the one before has failed or has been silent for two seconds; the reference tries
  * all at once, which gives the other side needless connections to refuse.
+ * @throws The signal's reason when it aborts.
  */
 export function dialTcp(
   targets: readonly TcpHint[],
-  clock: Clock,
-  timeoutMs: number,
-  signal: AbortSignal,
+  { clock, timeoutMs, signal, keepAlive }: DialOptions,
 ): Promise<Dialled> {
-  return new Promise((resolve) => {
-    const open = new Map<TcpHint, net.Socket>();
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const sockets = new Set<net.Socket>();
     const errors: string[] = [];
     const failed = new Set<TcpHint>();
     let next = 0;
+    let over = false;
     let stagger: Timer | undefined;
 
-    const finish = (socket: net.Socket | undefined, target: TcpHint) => {
+    const finish = (target: TcpHint, socket?: net.Socket) => {
+      over = true;
       stagger?.cancel();
       deadline.cancel();
-      signal.removeEventListener("abort", giveUp);
-      for (const other of open.values()) if (other !== socket) other.destroy();
+      signal.removeEventListener("abort", onAbort);
+      for (const other of sockets) if (other !== socket) other.destroy();
       const rest = targets.filter((hint) =>
         hint !== target && !failed.has(hint)
       );
       resolve({ socket, target, rest, errors });
     };
-    const giveUp = () => {
-      errors.push(`no answer within ${timeoutMs / 1000} s`);
-      finish(undefined, targets[0]);
+    const onAbort = () => {
+      reject(signal.reason);
+      finish(targets[0]);
     };
     const tryNext = () => {
       stagger?.cancel();
       if (next >= targets.length) return;
       const target = targets[next++];
       const socket = net.connect({ host: target.host, port: target.port });
-      open.set(target, socket);
-      const onError = (error: Error) => {
+      if (!keepAlive) socket.unref();
+      sockets.add(socket);
+      // It stays: an error that nobody listens for would end the process.
+      socket.on("error", (error: Error) => {
+        if (over) return;
         failed.add(target);
-        open.delete(target);
-        socket.destroy();
-        errors.push(
-          `${formatHint(target.host, target.port)}: ${messageOf(error)}`,
-        );
-        if (failed.size === targets.length) finish(undefined, target);
+        const { host, port } = target;
+        errors.push(`${formatHint(host, port)}: ${messageOf(error)}`);
+        if (failed.size === targets.length) finish(target);
         else tryNext();
-      };
-      socket.once("error", onError);
+      });
       socket.once("connect", () => {
-        socket.off("error", onError);
-        // Until the next reader comes: an error in between must not be an uncaught one.
-        socket.on("error", () => {});
+        if (over) return;
         socket.pause();
-        finish(socket, target);
+        finish(target, socket);
       });
       stagger = clock.setTimer(tryNext, STAGGER_MS, { keepAlive: false });
     };
-    const deadline = clock.setTimer(giveUp, timeoutMs, { keepAlive: false });
-    signal.addEventListener("abort", giveUp, { once: true });
+    const deadline = clock.setTimer(
+      () => {
+        errors.push(`no answer within ${timeoutMs / 1000} s`);
+        finish(targets[0]);
+      },
+      timeoutMs,
+      { keepAlive: false },
+    );
+    signal.addEventListener("abort", onAbort);
     tryNext();
   });
 }

@@ -90,6 +90,7 @@ function handshake(
     const witness = new HandshakeWitness(role, limits);
     const tap = new Tap(socket, witness);
     const secured = begin(tap);
+    tap.holdBackFor(secured);
     const secureEvent = role === "client" ? "secureConnect" : "secure";
     const refuse = (reason: string, cause?: unknown) => {
       forget();
@@ -149,22 +150,60 @@ function handshake(
 class Tap extends Duplex {
   readonly #socket: Socket;
   readonly #witness: HandshakeWitness;
+  #secured: tls.TLSSocket | undefined;
+  /** Who must not get more from the socket for now: TLS, or whoever reads from it. */
+  #tlsIsFull = false;
+  #readerIsFull = false;
 
   constructor(socket: Socket, witness: HandshakeWitness) {
     super();
     this.#socket = socket;
     this.#witness = witness;
-    socket.on("data", (chunk: Buffer) => {
-      this.#witness.incoming(chunk);
-      if (!this.push(chunk)) socket.pause();
-    });
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
     socket.on("end", () => this.push(null));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => this.destroy());
   }
 
+  /**
+   * Makes a slow reader of `secured` slow down the peer. The runtime does not: it goes on reading
+   * and decrypting, and keeps all of it, however much it gets.
+   */
+  holdBackFor(secured: tls.TLSSocket): void {
+    this.#secured = secured;
+    const readOn = () => {
+      this.#readerIsFull = false;
+      this.#flow();
+    };
+    const read = secured._read;
+    secured._read = (size) => {
+      readOn();
+      read.call(secured, size);
+    };
+    secured.on("resume", readOn);
+  }
+
+  #received(chunk: Buffer): void {
+    this.#witness.incoming(chunk);
+    this.#tlsIsFull = !this.push(chunk);
+    const reader = this.#secured;
+    if (reader) {
+      this.#readerIsFull = reader.isPaused() ||
+        reader.readableLength >= reader.readableHighWaterMark;
+    }
+    this.#flow();
+  }
+
+  #flow(): void {
+    const paused = this.#socket.isPaused();
+    const full = this.#tlsIsFull || this.#readerIsFull;
+    if (full && !paused) this.#socket.pause();
+    if (!full && paused) this.#socket.resume();
+  }
+
   override _read(): void {
-    this.#socket.resume();
+    this.#tlsIsFull = false;
+    this.#flow();
   }
 
   override _write(

@@ -74,7 +74,9 @@ export class Tub {
   readonly #swissnums = new Map<Referenceable, string>();
   #hints: readonly string[] = [];
   #sweeper: Timer | undefined;
-  #closed = false;
+  /** Aborts when the Tub is closed. */
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
 
   constructor(options: TubOptions) {
     this.#identity = options.identity;
@@ -154,29 +156,34 @@ export class Tub {
     );
   }
 
-  /** Ends every connection and stops listening; resolves when all sockets are closed. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /**
+   * Ends every connection and attempt and stops listening; resolves when all sockets are closed.
+   * Connections end in good order, but a peer that does not let go is given no more than a second.
+   */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     this.#sweeper?.cancel();
     const reason = new ConnectionLost("the connection was closed on this side");
-    const ended = this.#listeners.map((server) =>
-      new Promise<void>((resolve) => server.close(() => resolve()))
-    );
-    for (const connection of [...this.#connections.values()]) {
-      connection.close(reason);
+    this.#closing.abort(reason);
+    const ended: Promise<unknown>[] = [...this.#dialling.values()];
+    for (const server of this.#listeners) {
+      ended.push(new Promise((resolve) => server.close(resolve)));
     }
     for (const [socket, abort] of this.#sockets) {
-      ended.push(
-        new Promise((resolve) => socket.once("close", () => resolve())),
-      );
+      // Else a program that waits for this, with nothing else to do, would end in the midst of it.
+      socket.ref();
+      ended.push(new Promise((resolve) => socket.once("close", resolve)));
       abort.abort(reason);
     }
-    await Promise.all(ended);
+    await Promise.allSettled(ended);
   }
 
   #connect(furl: Furl): Promise<Connection> {
     const { tubid } = furl;
-    if (this.#closed) {
+    if (this.#closing.signal.aborted) {
       return Promise.reject(new ConnectionLost("the Tub is closed"));
     }
     if (tubid === this.tubid) {
@@ -201,44 +208,36 @@ export class Tub {
     }
     const failures: string[] = [];
     while (targets.length > 0) {
-      if (this.#closed) throw new ConnectionLost("the Tub is closed");
-      const abort = new AbortController();
-      const { socket, target, rest, errors } = await dialTcp(
-        targets,
-        this.#clock,
-        this.limits.connectMs,
-        abort.signal,
-      );
+      const { socket, target, rest, errors } = await dialTcp(targets, {
+        clock: this.#clock,
+        timeoutMs: this.limits.connectMs,
+        signal: this.#closing.signal,
+        keepAlive: this.#keepAlive,
+      });
       failures.push(...errors);
       if (!socket) break;
       targets.splice(0, targets.length, ...rest);
-      const address = formatHint(target.host, target.port);
+      const address = formatAddress(target.host, target.port);
       try {
-        return await this.#negotiated(
-          socket,
-          address,
-          async (signal, deadline) => {
-            await this.#requestUpgrade(socket, furl.tubid, target.host, signal);
-            const secure = await secureClient(socket, this.#identity, {
-              limits: this.limits,
-              signal,
-            });
-            if (secure.peerTubid !== furl.tubid) {
-              secure.socket.destroy();
-              throw new NegotiationError(
-                "the peer is another Tub than the FURL names",
-              );
-            }
-            return this.#negotiate(
-              secure,
-              address,
-              "client",
-              deadline,
-              furl.tubid,
+        return await this.#negotiated(socket, async (abort) => {
+          const { signal } = abort;
+          await this.#requestUpgrade(socket, furl.tubid, target.host, signal);
+          const secure = await secureClient(socket, this.#identity, {
+            limits: this.limits,
+            signal,
+          });
+          if (secure.peerTubid !== furl.tubid) {
+            throw new NegotiationError(
+              "the peer is another Tub than the FURL names",
             );
-          },
-        );
+          }
+          return this.#negotiate(secure, address, "client", abort, furl.tubid);
+        });
       } catch (error) {
+        this.#closing.signal.throwIfAborted();
+        // One of us two may have refused it because the peer connected to us meanwhile.
+        const present = this.#connections.get(furl.tubid);
+        if (present) return present;
         failures.push(`${address}: ${messageOf(error)}`);
       }
     }
@@ -246,14 +245,17 @@ export class Tub {
   }
 
   #accept(socket: net.Socket): void {
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    const address = formatAddress(
+      socket.remoteAddress ?? "?",
+      socket.remotePort ?? 0,
+    );
     const refuse = (reason: string) => {
       logger.warn("refused a connection from {address}: {reason}", {
         address,
         reason,
       });
     };
-    if (this.#closed) return void socket.destroy();
+    if (this.#closing.signal.aborted) return void socket.destroy();
     if (this.#accepted >= this.limits.connections) {
       socket.destroy();
       return refuse(`${this.limits.connections} connections are open already`);
@@ -266,54 +268,54 @@ export class Tub {
     }
     this.#accepted++;
     socket.once("close", () => this.#accepted--);
-    this.#negotiated(socket, address, async (signal, deadline) => {
-      await this.#answerUpgrade(socket, signal);
-      const secure = await this.#server.secure(socket, signal);
-      return this.#negotiate(secure, address, "server", deadline);
+    this.#negotiated(socket, async (abort) => {
+      await this.#answerUpgrade(socket, abort.signal);
+      const secure = await this.#server.secure(socket, abort.signal);
+      return this.#negotiate(secure, address, "server", abort);
     }).catch((error) => {
-      if (!this.#closed) refuse(messageOf(error));
+      if (!this.#closing.signal.aborted) refuse(messageOf(error));
     });
   }
 
-  /** Runs a negotiation with its deadline; whatever goes wrong, the socket is gone afterwards. */
+  /**
+   * Runs a negotiation with its deadline; if it fails the socket is gone afterwards. `abort` lives
+   * as long as the socket: it ends what is there, be it a negotiation or a connection.
+   */
   async #negotiated(
     socket: net.Socket,
-    address: string,
-    run: (signal: AbortSignal, abort: AbortController) => Promise<Connection>,
+    run: (abort: AbortController) => Promise<Connection>,
   ): Promise<Connection> {
     const abort = new AbortController();
-    const { negotiationMs } = this.limits;
+    const { signal } = abort;
     this.#sockets.set(socket, abort);
     socket.once("close", () => this.#sockets.delete(socket));
+    // Whoever reads learns of errors by "close"; one that nobody listens for would end the process.
+    socket.on("error", () => {});
     socket.setNoDelay(true);
     if (!this.#keepAlive) socket.unref();
+    const { negotiationMs } = this.limits;
     const timer = this.#clock.setTimer(
-      () => {
+      () =>
         abort.abort(
           new NegotiationError(
-            `${address} did not finish negotiation in ${
-              negotiationMs / 1000
-            } s`,
+            `negotiation was not finished within ${negotiationMs / 1000} s`,
           ),
-        );
-      },
+        ),
       negotiationMs,
-      { keepAlive: this.#keepAlive },
+      { keepAlive: false },
     );
     const onAbort = () => socket.destroy();
-    abort.signal.addEventListener("abort", onAbort);
+    signal.addEventListener("abort", onAbort);
     this.#negotiating++;
     try {
-      const connection = await run(abort.signal, abort);
-      abort.signal.throwIfAborted();
-      return connection;
+      return await run(abort);
     } catch (error) {
       socket.destroy();
-      throw abort.signal.aborted ? abort.signal.reason : error;
+      throw signal.aborted ? signal.reason : error;
     } finally {
       this.#negotiating--;
       timer.cancel();
-      abort.signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", onAbort);
     }
   }
 
@@ -334,7 +336,7 @@ export class Tub {
       socket.write(reply);
       return;
     }
-    await new Promise<void>((resolve) => socket.end(reply, () => resolve()));
+    await sendLast(socket, reply);
     throw new NegotiationError(reason);
   }
 
@@ -348,7 +350,6 @@ export class Tub {
   ): Promise<Connection> {
     const { socket, peerTubid } = secure;
     if (peerTubid === this.tubid) {
-      socket.destroy();
       return Promise.reject(
         new NegotiationError("the peer has this Tub's own key"),
       );
@@ -369,26 +370,20 @@ export class Tub {
         socket.off("error", onError);
         socket.off("close", onClose);
       };
-      const onError = (error: Error) => {
+      const fail = (reason: string) => {
         done();
-        reject(new NegotiationError(messageOf(error)));
+        reject(new NegotiationError(reason));
       };
-      const onClose = () => {
-        done();
-        reject(
-          new NegotiationError(
-            "the peer closed the connection during negotiation",
-          ),
-        );
-      };
+      const onError = (error: Error) => fail(messageOf(error));
+      const onClose = () =>
+        fail("the peer closed the connection during negotiation");
       const onData = (chunk: Uint8Array) => {
+        if (abort.signal.aborted) return;
         const { send, agreement, error } = negotiation.feed(chunk);
         if (error) {
           done();
-          socket.on("error", () => {});
-          if (send) socket.end(send, () => reject(error));
-          else reject(error);
-          return;
+          socket.resume();
+          return sendLast(socket, send).then(() => reject(error));
         }
         if (send) socket.write(send);
         if (!agreement) return;
@@ -415,10 +410,11 @@ export class Tub {
           },
         });
         this.#adopt(connection);
-        const onAbort = () => {
-          connection.close(new ConnectionLost(messageOf(abort.signal.reason)));
-        };
-        abort.signal.addEventListener("abort", onAbort, { once: true });
+        abort.signal.addEventListener(
+          "abort",
+          () => connection.close(abort.signal.reason),
+          { once: true },
+        );
         resolve(connection);
         connection.start();
       };
@@ -468,7 +464,7 @@ export class Tub {
         for (const connection of [...this.#connections.values()]) {
           connection.checkLife();
         }
-        const go = !this.#closed && this.#connections.size > 0;
+        const go = !this.#closing.signal.aborted && this.#connections.size > 0;
         this.#sweeper = go ? this.#sweep() : undefined;
       },
       this.limits.keepaliveMs / 4,
@@ -536,6 +532,23 @@ function readBlock(
     signal.addEventListener("abort", onClose);
     socket.resume();
   });
+}
+
+/** Sends the last bytes and the end; resolves when they are sent or cannot be. */
+function sendLast(
+  socket: net.Socket,
+  bytes: Uint8Array | undefined,
+): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+    if (bytes) socket.write(bytes);
+    socket.end(() => resolve());
+  });
+}
+
+/** A peer's address for people: `HOST:PORT`, with brackets around IPv6. */
+function formatAddress(host: string, port: number): string {
+  return formatHint(host, port).slice("tcp:".length);
 }
 
 function digest(bytes: Uint8Array): string {

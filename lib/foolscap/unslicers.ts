@@ -302,13 +302,10 @@ class MessageReader implements TokenSink, SequenceReader {
 
   /** The value that a `reference` stands for. */
   resolve(count: bigint): Referable {
-    const found = this.#referables.get(Number(count));
+    const number = Number(count);
+    const found = this.#referables.get(number);
     if (found === undefined) {
-      if (
-        this.#stack.some((open) =>
-          open.referable && BigInt(open.count) === count
-        )
-      ) {
+      if (this.#stack.some((open) => open.referable && open.count === number)) {
         throw new Violation("a reference to a sequence that is still open");
       }
       this.fatal("bad-reference", `a reference to OPEN ${count} leads nowhere`);

@@ -83,7 +83,9 @@ export abstract class Unslicer {
         return new MyReferenceUnslicer(this.reader);
       default:
         throw new Violation(
-          `a sequence of type ${JSON.stringify(word)} is not accepted here`,
+          `a sequence of type "${
+            word.replaceAll(/[^ -~]/g, "?")
+          }" is not accepted here`,
         );
     }
   }

@@ -74,9 +74,7 @@ export async function startGatherer(
   const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
-  for (const node of loaded.nodes) {
-    if (node.key !== identity.tubid) restore(tree, node);
-  }
+  for (const node of loaded.nodes) restore(tree, node);
   if (loaded.nodes.length > 0) {
     logger.info("the snapshot knows {count} nodes", {
       count: loaded.nodes.length,

@@ -11,6 +11,8 @@ import type { Value } from "../value.ts";
 const BATCH = 500;
 
 interface Entry {
+  readonly cluster: string;
+  readonly key: string;
   readonly observation: Observation;
   readonly nickname: string;
   readonly bytes: Uint8Array;
@@ -31,7 +33,8 @@ export class SnapshotPlugin implements Plugin {
   readonly counts: SnapshotCounts = { writes: 0, bytes: 0 };
   readonly #path: string;
   readonly #mode: number;
-  readonly #clusters = new Map<string, Map<string, Entry>>();
+  /** By cluster and key, in order of arrival: Munin's field names rest on the file's order. */
+  readonly #entries = new Map<string, Entry>();
 
   /** @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600. */
   constructor(path: string, mode: number) {
@@ -40,31 +43,39 @@ export class SnapshotPlugin implements Plugin {
   }
 
   async notify(cluster: Cluster): Promise<void> {
-    this.#clusters.set(cluster.name, await this.#encode(cluster));
-    const entries = [...this.#clusters.values()].flatMap((
-      nodes,
-    ) => [...nodes.values()]);
+    await this.#encode(cluster);
+    const entries = [...this.#entries.values()];
     const parts = snapshotParts(entries.map((entry) => entry.bytes));
     await writeSnapshot(this.#path, parts, { mode: this.#mode });
     this.counts.writes++;
     for (const part of parts) this.counts.bytes += part.length;
   }
 
-  async #encode(cluster: Cluster): Promise<Map<string, Entry>> {
-    const old = this.#clusters.get(cluster.name);
-    const entries = new Map<string, Entry>();
+  async #encode(cluster: Cluster): Promise<void> {
+    for (const [id, entry] of this.#entries) {
+      if (entry.cluster === cluster.name && !cluster.hosts.has(entry.key)) {
+        this.#entries.delete(id);
+      }
+    }
     let encoded = 0;
     for (const host of cluster.hosts.values()) {
       const { key, nickname, observation } = host;
       if (!observation) continue;
-      let entry = old?.get(key);
-      if (entry?.observation !== observation || entry.nickname !== nickname) {
-        entry = { observation, nickname, bytes: encodeHost(host, observation) };
-        if (++encoded % BATCH === 0) await setImmediate();
+      const id = `${cluster.name}\n${key}`;
+      const old = this.#entries.get(id);
+      if (old?.observation === observation && old.nickname === nickname) {
+        continue;
       }
-      entries.set(key, entry);
+      const bytes = encodeHost(host, observation);
+      this.#entries.set(id, {
+        cluster: cluster.name,
+        key,
+        observation,
+        nickname,
+        bytes,
+      });
+      if (++encoded % BATCH === 0) await setImmediate();
     }
-    return entries;
   }
 }
 

@@ -132,15 +132,18 @@ Deno.test("a restart keeps port, FURL and the figures of nodes that have not com
   };
   await Deno.writeFile(
     `${temp.path}/stats.msgpack`,
-    encodeSnapshot([encodeNode(old)]),
+    encodeSnapshot([
+      encodeNode({ ...old, key: tubid, nickname: "gatherer" }),
+      encodeNode(old),
+    ]),
   );
   await using second = await start(temp.path);
   assertEquals([second.furl, second.port, second.tubid], [furl, port, tubid]);
   const nodes = decodeSnapshot(
     await Deno.readFile(`${temp.path}/stats.msgpack`),
   );
-  assertEquals(nodes.map(({ nickname }) => nickname), ["old", "gatherer"]);
-  assertEquals(nodes[0], {
+  assertEquals(nodes.map(({ nickname }) => nickname), ["gatherer", "old"]);
+  assertEquals(nodes[1], {
     ...old,
     counters: new Map(old.counters),
     stats: new Map(old.stats),
