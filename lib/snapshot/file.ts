@@ -87,7 +87,7 @@ export async function loadSnapshot(
         );
       }
     } catch (error) {
-      notes.push(`cannot remove ${quote(leftover)}: ${messageOf(error)}`);
+      notes.push(`cannot remove ${quote(leftover)}: ${systemFault(error)}`);
     }
   }
   const backup = `${path}.bak`;
@@ -247,7 +247,7 @@ async function setAside(path: string, clock: Clock): Promise<string> {
   } catch (error) {
     throw new UserError(
       `cannot set aside the unreadable snapshot ${quote(path)}: ${
-        messageOf(error)
+        systemFault(error)
       }; move it away and start again`,
       1,
       { cause: error },
@@ -289,7 +289,7 @@ function writeFault(error: unknown): string {
     case "EROFS":
       return "the file system is read-only";
     default:
-      return messageOf(error);
+      return systemFault(error);
   }
 }
 
@@ -303,8 +303,13 @@ function readFault(error: unknown): string {
     case "EISDIR":
       return "it is a directory, not a file";
     default:
-      return messageOf(error);
+      return systemFault(error);
   }
+}
+
+/** What the system says, without the number and the path that Deno adds to it. */
+function systemFault(error: unknown): string {
+  return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
 }
 
 /** The system's name of an error; empty when it has none. */
