@@ -7,9 +7,8 @@ import {
   graphs,
 } from "../munin/graphs.ts";
 import { configLines, fetchLines } from "../munin/plugin.ts";
-import { SnapshotError } from "../snapshot/error.ts";
-import { readSnapshotFile } from "../snapshot/file.ts";
-import { scanStat, type StatSample } from "../snapshot/scan.ts";
+import { scanSnapshotFile } from "../snapshot/file.ts";
+import type { StatSample } from "../snapshot/scan.ts";
 
 /** What the plugin needs of the process around it. It never reads stdin: Munin's socket is there. */
 export interface PluginIo {
@@ -92,19 +91,8 @@ function knownGraph(name: string): Graph {
   );
 }
 
-async function readSamples(graph: Graph, io: PluginIo): Promise<StatSample[]> {
-  const path = statsFile(io.env);
-  const bytes = await readSnapshotFile(path, io.clock);
-  try {
-    return scanStat(bytes, graph.group, graph.stat);
-  } catch (error) {
-    if (!(error instanceof SnapshotError)) throw error;
-    throw new UserError(
-      `cannot use the snapshot ${quote(path)}: ${error.message}`,
-      1,
-      { cause: error },
-    );
-  }
+function readSamples(graph: Graph, io: PluginIo): Promise<StatSample[]> {
+  return scanSnapshotFile(statsFile(io.env), io.clock, graph.group, graph.stat);
 }
 
 /**

@@ -6,11 +6,10 @@
  */
 
 import type { Clock, Timer } from "../clock.ts";
-import { messageOf } from "../errors.ts";
 import type { VocabTable } from "./banana.ts";
 import {
   BananaError,
-  ConnectionLost,
+  type ConnectionLost,
   RemoteError,
   Violation,
 } from "./errors.ts";
@@ -275,7 +274,7 @@ export class Broker {
       result = this.#dispatch(call);
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
-      this.#reply(call.request, error);
+      this.#reply(call.request, asError(error));
       return;
     }
     if (!(result instanceof Promise)) {
@@ -285,7 +284,7 @@ export class Broker {
     this.#inCalls++;
     result.then(
       (answer) => this.#reply(call.request, undefined, answer),
-      (error) => this.#reply(call.request, error ?? new Error("unknown")),
+      (error) => this.#reply(call.request, asError(error)),
     ).finally(() => this.#inCalls--);
   }
 
@@ -318,7 +317,11 @@ export class Broker {
     }
   }
 
-  #reply(request: number, error: unknown, answer: Answer = null): void {
+  #reply(
+    request: number,
+    error: Error | undefined,
+    answer: Answer = null,
+  ): void {
     if (request === 0 || this.#lost.signal.aborted) return;
     this.#inProgress.delete(request);
     let bytes: Uint8Array;
@@ -326,7 +329,7 @@ export class Broker {
       if (error !== undefined) throw error;
       bytes = this.#sender.answer(request, this.#outgoing(answer));
     } catch (error) {
-      bytes = this.#sender.error(request, describe(error));
+      bytes = this.#sender.error(request, describe(asError(error)));
     }
     this.#options.send(bytes);
   }
@@ -416,7 +419,7 @@ export class Broker {
   }
 
   #makeObject0(): Referenceable {
-    return new Referenceable("", {
+    return new Referenceable("RIBroker", {
       getReferenceByName: {
         parameters: ["name"],
         call: ([name]) => {
@@ -531,7 +534,7 @@ class ProtocolError extends Error {}
 class KeyError extends Error {}
 class AssertionError extends Error {}
 
-function describe(error: unknown): FailureText {
+function describe(error: Error): FailureText {
   const type = error instanceof Violation
     ? VIOLATION
     : error instanceof KeyError
@@ -541,7 +544,7 @@ function describe(error: unknown): FailureText {
     : "builtins.Exception";
   return {
     type,
-    value: messageOf(error),
+    value: error.message,
     traceback: "Traceback unavailable\n",
     parents: type === VIOLATION
       ? [VIOLATION, "builtins.Exception"]

@@ -111,20 +111,25 @@ function attempt<T>(read: () => T, failure: string): T {
   }
 }
 
+const CURVES = ["prime256v1", "secp384r1", "secp521r1"];
+
 /** Refuses keys that the runtime's TLS cannot sign with; it would only say so at a handshake. */
 function checkKind(key: KeyObject): void {
   const kind = key.asymmetricKeyType;
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  if (kind === "rsa" && bits < 2048) {
-    throw new CertificateError(
-      `the RSA key has ${bits} bits, but this TLS needs at least 2048`,
-    );
-  }
-  if (kind !== "rsa" && kind !== "ec" && kind !== "ed25519") {
-    throw new CertificateError(
-      `the key is of the kind "${kind}", but this TLS needs RSA, EC or Ed25519`,
-    );
-  }
+  const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
+  const usable = kind === "rsa"
+    ? modulusLength >= 2048
+    : kind === "ec"
+    ? CURVES.includes(namedCurve)
+    : kind === "ed25519";
+  if (usable) return;
+  const detail = kind === "rsa" ? `${modulusLength} bits` : namedCurve;
+  throw new CertificateError(
+    `this TLS cannot use the key (${kind}${
+      detail && `, ${detail}`
+    }): it must ` +
+      "be RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519",
+  );
 }
 
 function identityOf(der: Uint8Array, privateKey: KeyObject): Identity {

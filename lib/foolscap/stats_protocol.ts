@@ -7,6 +7,7 @@
 import { fromNumber, type Value } from "../value.ts";
 import { textOf } from "./broker.ts";
 import { Violation } from "./errors.ts";
+import { defaultLimits } from "./limits.ts";
 import { type BananaValue, Dict } from "./slicers.ts";
 
 /** The gatherer's interface: `provide(provider, nickname)`. */
@@ -15,7 +16,7 @@ export const RI_STATS_GATHERER = "RIStatsGatherer.tahoe.allmydata.com";
 export const RI_STATS_PROVIDER = "RIStatsProvider.tahoe.allmydata.com";
 
 /** Bytes of a statistic's name; longer ones are not taken. */
-const NAME_BYTES = 1000;
+const NAME_BYTES = defaultLimits.textBytes;
 
 /** An answer to `get_stats`, as figures in the order in which they came. */
 export interface StatsAnswer {
@@ -97,7 +98,9 @@ function nameOf(key: BananaValue): string | undefined {
   if (key instanceof Uint8Array) {
     if (key.length > NAME_BYTES) return undefined;
     name = textOf(key);
-  } else if (typeof key === "string" && key.length <= NAME_BYTES) {
+  } else if (
+    typeof key === "string" && encodeName(key).length <= NAME_BYTES
+  ) {
     name = key;
   } else {
     return undefined;

@@ -87,39 +87,39 @@ function handshake(
   begin: (tap: Duplex) => tls.TLSSocket,
 ): Promise<SecureSocket> {
   return new Promise((resolve, reject) => {
-    const witness = new HandshakeWitness(role, limits);
-    const tap = new Tap(socket, witness);
-    const secured = begin(tap);
-    tap.holdBackFor(secured);
-    const secureEvent = role === "client" ? "secureConnect" : "secure";
-    const refuse = (reason: string, cause?: unknown) => {
-      forget();
-      secured.destroy();
+    const fail = (reason: string, cause?: unknown) => {
       socket.destroy();
       reject(new NegotiationError(reason, { cause }));
     };
-    const onError = (error: Error) => {
-      refuse(
-        witness.over && !witness.proven
-          ? witness.reason
-          : `the TLS handshake failed: ${messageOf(error)}`,
-        error,
-      );
+    if (signal?.aborted) return fail(messageOf(signal.reason), signal.reason);
+    if (socket.destroyed) return fail(CLOSED);
+    socket.setNoDelay(true);
+    const witness = new HandshakeWitness(role, limits);
+    const tap = new Tap(socket, witness);
+    let secured: tls.TLSSocket;
+    try {
+      secured = begin(tap);
+    } catch (error) {
+      return fail(`TLS could not be started: ${messageOf(error)}`, error);
+    }
+    tap.holdBackFor(secured);
+
+    const refuse = (reason: string, cause?: unknown) => {
+      forget();
+      secured.destroy();
+      // The witness knows better than TLS why a handshake came to nothing.
+      fail(witness.over && !witness.proven ? witness.reason : reason, cause);
     };
-    const onClose = () => {
-      refuse(
-        witness.over && !witness.proven
-          ? witness.reason
-          : "the peer closed the connection during the TLS handshake",
-      );
-    };
+    const onError = (error: Error) =>
+      refuse(`the TLS handshake failed: ${messageOf(error)}`, error);
+    const onClose = () => refuse(CLOSED);
     const onAbort = () => refuse(messageOf(signal?.reason), signal?.reason);
     const onSecure = () => {
       const der = witness.certificate;
       if (!der || !witness.proven) return refuse(witness.reason);
       const shown = secured.getPeerX509Certificate()?.raw;
       if (!shown || Buffer.compare(shown, der) !== 0) {
-        return refuse("the peer's certificate is not the one that was proven");
+        return refuse("TLS took another certificate than the one proven");
       }
       forget();
       // As for any socket: the peer's end is answered with ours.
@@ -130,21 +130,27 @@ function handshake(
         peerTubid: tubidOf(der),
       });
     };
+    const secureEvent = role === "client" ? "secureConnect" : "secure";
     const forget = () => {
       secured.off(secureEvent, onSecure);
-      secured.off("_tlsError", onError);
       secured.off("error", onError);
       secured.off("close", onClose);
       signal?.removeEventListener("abort", onAbort);
-      secured.on("error", () => {});
     };
     secured.on(secureEvent, onSecure);
-    secured.on("_tlsError", onError);
     secured.on("error", onError);
     secured.on("close", onClose);
     signal?.addEventListener("abort", onAbort);
+    // In this role TLS tells of later troubles only so, and in none does it end the socket itself.
+    if (role === "server") {
+      secured.on("_tlsError", (error: Error) => secured.destroy(error));
+    }
+    // Without this listener an error that nobody listens for would end the process.
+    secured.on("error", () => secured.destroy());
   });
 }
+
+const CLOSED = "the peer closed the connection during the TLS handshake";
 
 /** Stands between a TCP socket and TLS, and lets the witness see what passes. */
 class Tap extends Duplex {
@@ -212,7 +218,9 @@ class Tap extends Duplex {
     done: (error?: Error | null) => void,
   ): void {
     this.#witness.outgoing(chunk);
-    this.#socket.write(chunk, done);
+    // TLS says goodbye even to a peer that has hung up.
+    if (this.#socket.writable) this.#socket.write(chunk, done);
+    else done();
   }
 
   override _final(done: (error?: Error | null) => void): void {

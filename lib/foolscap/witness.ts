@@ -145,9 +145,9 @@ export class HandshakeWitness {
         return;
       }
       if (due.optional === true || due.optional === this.#role) continue;
-      if (
-        due.type === CERTIFICATE && from === "server" && type !== CERTIFICATE
-      ) {
+      const resumes = type === NEW_SESSION_TICKET ||
+        type === CHANGE_CIPHER_SPEC;
+      if (resumes && from === "server" && due.type === CERTIFICATE) {
         throw new Refusal(
           "the handshake resumes an earlier session, which proves nothing",
         );

@@ -15,3 +15,6 @@ export class SnapshotError extends Error {
     super(`${message} (${where})`);
   }
 }
+
+/** The bytes end before the snapshot does: it was cut short, or more of it is to come. */
+export class TruncatedError extends SnapshotError {}

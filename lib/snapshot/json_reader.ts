@@ -88,7 +88,16 @@ export class JsonReader implements Reader {
     return key;
   }
 
-  keyIs(name: string, wanted: Uint8Array): boolean {
+  lookUp(name: string, wanted: Uint8Array): Value | undefined {
+    let value: Value | undefined;
+    this.map(() => {
+      if (this.#keyIs(name, wanted)) value = this.value();
+      else this.skip();
+    });
+    return value;
+  }
+
+  #keyIs(name: string, wanted: Uint8Array): boolean {
     const start = this.#textStart("a text as key");
     const end = this.#skipText();
     let same: boolean;

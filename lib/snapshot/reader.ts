@@ -26,8 +26,11 @@ export interface Reader {
   map(entry: () => void): void;
   /** Takes a key of a map. */
   key(): string;
-  /** Takes a key of a map and tells whether it is `name`, whose UTF-8 is `bytes`. */
-  keyIs(name: string, bytes: Uint8Array): boolean;
+  /**
+   * Takes a map and gives the value of `name`, whose UTF-8 is `bytes`; `undefined` when it has
+   * none, or one that is neither a number nor null. The rest is skipped.
+   */
+  lookUp(name: string, bytes: Uint8Array): Value | undefined;
   /** Takes a text. */
   text(): string;
   /** Takes any item; `undefined` when it is neither a number nor null. */

@@ -5,7 +5,7 @@
  */
 import type { Value } from "../value.ts";
 import { decodeSnapshot, type SnapshotNode } from "./codec.ts";
-import { SnapshotError } from "./error.ts";
+import { SnapshotError, TruncatedError } from "./error.ts";
 import { readJson } from "./json.ts";
 import { JsonReader } from "./json_reader.ts";
 import { MsgpackReader } from "./msgpack_reader.ts";
@@ -38,19 +38,78 @@ export function scanStat(
   group: StatGroup,
   name: string,
 ): StatSample[] {
-  const reader = formatOf(bytes) === "json"
-    ? new JsonReader(bytes)
-    : new MsgpackReader(bytes);
-  const wanted: Wanted = { group, name, bytes: new TextEncoder().encode(name) };
-  const samples = new Map<string, StatSample>();
-  reader.map(() => {
+  const scanner = new StatScanner(group, name);
+  const taken = scanner.take(bytes);
+  return scanner.end(bytes.subarray(taken));
+}
+
+/**
+ * {@linkcode scanStat} for a file that comes in chunks: for tens of megabytes, memory that is used
+ * again costs a fraction of memory that is new.
+ */
+export class StatScanner {
+  readonly #wanted: Wanted;
+  readonly #samples = new Map<string, StatSample>();
+  /** Bytes taken so far. */
+  #base = 0;
+  /** Entries to come; `undefined` before the first byte. */
+  #left: number | undefined;
+  #format: "msgpack" | "json" | undefined;
+
+  constructor(group: StatGroup, name: string) {
+    this.#wanted = { group, name, bytes: new TextEncoder().encode(name) };
+  }
+
+  /**
+   * Takes what it can of what has come: whole entries.
+   * @returns How many bytes; give the rest again, in front of more.
+   * @throws SnapshotError
+   */
+  take(bytes: Uint8Array): number {
+    if (bytes.length === 0) return 0;
+    this.#format ??= formatOf(bytes);
+    // JSON, the original's, is read in one piece.
+    if (this.#format === "json") return 0;
+    const reader = new MsgpackReader(bytes, this.#base);
+    let taken = 0;
+    try {
+      if (this.#left === undefined) {
+        this.#left = reader.mapHead();
+        taken = reader.offset;
+      }
+      while (this.#left > 0) {
+        this.#entry(reader);
+        this.#left--;
+        taken = reader.offset;
+      }
+    } catch (error) {
+      if (!(error instanceof TruncatedError)) throw error;
+    }
+    this.#base += taken;
+    return taken;
+  }
+
+  /**
+   * The file has ended with the bytes that {@linkcode take} left over.
+   * @throws SnapshotError when it is not whole.
+   */
+  end(rest: Uint8Array): StatSample[] {
+    const format = this.#format ??= formatOf(rest);
+    const reader = format === "json"
+      ? new JsonReader(rest)
+      : new MsgpackReader(rest, this.#base);
+    if (format === "json") reader.map(() => this.#entry(reader));
+    else for (let left = this.#left ?? 0; left > 0; left--) this.#entry(reader);
+    reader.end();
+    return [...this.#samples.values()];
+  }
+
+  #entry(reader: Reader): void {
     const key = reader.key();
-    const sample = scanNode(reader, key, wanted);
-    if (sample) samples.set(key, sample);
-    else samples.delete(key);
-  });
-  reader.end();
-  return [...samples.values()];
+    const sample = scanNode(reader, key, this.#wanted);
+    if (sample) this.#samples.set(key, sample);
+    else this.#samples.delete(key);
+  }
 }
 
 /**
@@ -109,14 +168,10 @@ function scanNode(
 
 function scanHalves(reader: Reader, wanted: Wanted): Value | undefined {
   let value: Value | undefined;
-  const entry = () => {
-    if (reader.keyIs(wanted.name, wanted.bytes)) value = reader.value();
-    else reader.skip();
-  };
   reader.map(() => {
     if (reader.key() !== wanted.group) return reader.skip();
     value = undefined;
-    if (reader.atMap()) reader.map(entry);
+    if (reader.atMap()) value = reader.lookUp(wanted.name, wanted.bytes);
     else reader.skip();
   });
   return value;

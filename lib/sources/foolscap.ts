@@ -1,7 +1,14 @@
 import { getLogger } from "@logtape/logtape";
+import { messageOf } from "../errors.ts";
 import { textOf } from "../foolscap/broker.ts";
 import { Violation } from "../foolscap/errors.ts";
-import { isRemoteReference, Referenceable } from "../foolscap/references.ts";
+import { defaultLimits } from "../foolscap/limits.ts";
+import {
+  type Argument,
+  isRemoteReference,
+  Referenceable,
+  type RemoteReference,
+} from "../foolscap/references.ts";
 import {
   readStats,
   RI_STATS_GATHERER,
@@ -11,15 +18,17 @@ import type { PolledNode, Poller } from "./poller.ts";
 
 const logger = getLogger(["gatherer", "nodes"]);
 
-/** Bytes of a nickname; a longer one is refused. */
-const NICKNAME_BYTES = 1000;
-
 /**
  * The gatherer as nodes see it: the object that the FURL names. A provider that calls `provide`
  * is polled until its connection ends. Its key is the tubid that the connection has proven,
  * whatever FURL it sends along. Source: Tahoe-LAFS's `stats.py`, StatsGatherer; `foolscap-wire.md`, 11.
  */
 export function makeStatsGatherer(poller: Poller): Referenceable {
+  /** What each connection has provided last; a second `provide` over it takes the place. */
+  const present = new Map<
+    AbortSignal,
+    { node: PolledNode; provider: RemoteReference }
+  >();
   return new Referenceable(RI_STATS_GATHERER, {
     provide: {
       parameters: ["provider", "nickname"],
@@ -39,18 +48,18 @@ export function makeStatsGatherer(poller: Poller): Referenceable {
         if (provider.interfaceName !== RI_STATS_PROVIDER) {
           return refuse(`the provider does not provide ${RI_STATS_PROVIDER}`);
         }
-        const name = nickname instanceof Uint8Array
-          ? textOf(nickname.subarray(0, NICKNAME_BYTES + 1))
-          : nickname;
-        if (typeof name !== "string") {
+        const bytes = bytesOf(nickname);
+        if (!bytes) {
           return refuse("the argument 'nickname' is not a byte string");
         }
-        if (new TextEncoder().encode(name).length > NICKNAME_BYTES) {
-          return refuse(`the nickname is longer than ${NICKNAME_BYTES} bytes`);
+        if (bytes.length > defaultLimits.textBytes) {
+          return refuse(
+            `the nickname is longer than ${defaultLimits.textBytes} bytes`,
+          );
         }
         const node: PolledNode = {
           key: peer.tubid,
-          nickname: name,
+          nickname: textOf(bytes),
           incarnation: peer.incarnation,
           address: peer.address,
           async poll(timeoutMs) {
@@ -59,13 +68,27 @@ export function makeStatsGatherer(poller: Poller): Referenceable {
             );
           },
         };
-        poller.attach(node);
         const { disconnected } = provider;
-        const onLost = () =>
-          poller.detach(node, String(disconnected.reason.message));
-        disconnected.addEventListener("abort", onLost, { once: true });
+        const before = present.get(disconnected);
+        present.set(disconnected, { node, provider });
+        poller.attach(node);
+        if (!before) {
+          disconnected.addEventListener("abort", () => {
+            const last = present.get(disconnected)!.node;
+            present.delete(disconnected);
+            poller.detach(last, messageOf(disconnected.reason));
+          }, { once: true });
+        } else if (before.provider !== provider) {
+          before.provider.release();
+        }
         return null;
       },
     },
   });
+}
+
+/** A byte string, or the UTF-8 of a text, which the original would refuse. */
+function bytesOf(value: Argument): Uint8Array | undefined {
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  return value instanceof Uint8Array ? value : undefined;
 }

@@ -91,6 +91,7 @@ class NodeAttachment implements Attachment {
   readonly #options: ConnectOptions;
   readonly #clock: Clock;
   readonly #starting: Promise<void>;
+  readonly #told = Promise.withResolvers<void>();
   #state: "unconfigured" | "waiting" | "running" | "closed" = "waiting";
   #tub: Tub | undefined;
   #reconnector: Reconnector | undefined;
@@ -106,10 +107,15 @@ class NodeAttachment implements Attachment {
     this.#provider = provider;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#starting = this.#start(furl).catch((error) => {
+    const ready = Promise.resolve(options.ready);
+    // Whoever waits for it sees the rejection; that we may not wait must not make it an uncaught one.
+    ready.catch(() => {});
+    this.#starting = this.#start(furl, ready).catch((error) => {
       logger.error("statistics are not offered: {reason}", {
         reason: messageOf(error),
       });
+      this.#load?.stop();
+      this.#state = "closed";
     });
   }
 
@@ -131,10 +137,14 @@ class NodeAttachment implements Attachment {
     return this.close();
   }
 
-  async #start(given: Furl | undefined): Promise<void> {
+  async #start(
+    given: Furl | undefined,
+    ready: Promise<unknown>,
+  ): Promise<void> {
     const furl = given ?? await readFurlFile(this.#options.furl);
+    if (this.#closing) return;
     if (!furl) {
-      if (this.#state !== "closed") this.#state = "unconfigured";
+      this.#state = "unconfigured";
       return;
     }
     if (this.#options.loadMonitor ?? true) {
@@ -142,8 +152,8 @@ class NodeAttachment implements Attachment {
       this.#load.start();
       this.#provider.registerProducer(this.#load);
     }
-    const ready = await settled(this.#options.ready);
-    if (!ready || this.#state === "closed") return;
+    await Promise.race([ready, this.#told.promise]);
+    if (this.#closing) return;
     const identity = await loadIdentity(this.#options);
     if (this.#closing) return;
     const keepAlive = this.#options.keepAlive ?? false;
@@ -181,14 +191,18 @@ class NodeAttachment implements Attachment {
 
   async #close(): Promise<void> {
     this.#state = "closed";
+    this.#told.resolve();
+    await this.#starting;
     this.#load?.stop();
     this.#reconnector?.stop();
     await this.#tub?.close();
   }
 }
 
-/** The object that the gatherer polls. */
-function makeProviderObject(provider: StatsProvider): Referenceable {
+/** The object that the gatherer polls: a provider's figures as `RIStatsProvider` gives them. */
+export function makeProviderObject(
+  provider: Pick<StatsProvider, "getStats">,
+): Referenceable {
   return new Referenceable(RI_STATS_PROVIDER, {
     get_stats: {
       parameters: [],
@@ -197,23 +211,15 @@ function makeProviderObject(provider: StatsProvider): Referenceable {
   });
 }
 
-/** Waits for the program to be ready. */
-async function settled(
-  ready: PromiseLike<unknown> | undefined,
-): Promise<boolean> {
-  try {
-    await ready;
-    return true;
-  } catch {
-    return false;
-  }
+/** Throws unless Deno's permission is there: to ask for it would prompt on a terminal. */
+async function demand(name: "read" | "write", path: string): Promise<void> {
+  const { state } = await Deno.permissions.query({ name, path });
+  if (state !== "granted") throw new Error(`no permission to ${name} ${path}`);
 }
 
 async function readFurlFile(path: string): Promise<Furl | undefined> {
   try {
-    // Asking first keeps Deno from prompting on a terminal.
-    const { state } = await Deno.permissions.query({ name: "read", path });
-    if (state !== "granted") throw new Error("no permission to read it");
+    await demand("read", path);
     return parseFurl(await Deno.readTextFile(path));
   } catch (error) {
     logger.info("no gatherer is configured: {path}: {reason}", {
@@ -228,13 +234,14 @@ async function loadIdentity(options: ConnectOptions): Promise<Identity> {
   const path = options.identityFile ??
     `${options.nickname.replace(/[^A-Za-z0-9_.-]/g, "_") || "node"}.stats.pem`;
   try {
-    const read = await Deno.permissions.query({ name: "read", path });
-    const write = await Deno.permissions.query({ name: "write", path });
-    if (read.state !== "granted") throw new Error("no permission to read it");
+    await demand("read", path);
     const found = await readSecret(path);
     if (found?.complaint) logger.warn(found.complaint);
     if (found) return parseIdentity(found.text);
-    if (write.state !== "granted") throw new Error("no permission to write it");
+    await demand("write", path);
+    // It is written under this name, then renamed.
+    await demand("write", `${path}.tmp`);
+    await demand("read", `${path}.tmp`);
     const identity = await generateIdentity();
     await writeSecret(path, formatIdentity(identity));
     return identity;

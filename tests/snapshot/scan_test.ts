@@ -14,6 +14,7 @@ import {
   scanStat,
   type StatGroup,
   type StatSample,
+  StatScanner,
 } from "../../lib/snapshot/scan.ts";
 import type { Value } from "../../lib/value.ts";
 import { anyNodes, sampleNodes } from "./nodes.ts";
@@ -194,5 +195,68 @@ Deno.test("readAny() and scanStat() refuse what is neither format", () => {
   f(
     snapshot.subarray(0, 9),
     "the file ends in the middle of the snapshot (byte 9)",
+  );
+});
+
+Deno.test("StatScanner gives the same from chunks of any size, and takes whole entries only", () => {
+  const bytes = encodeSnapshot(
+    Array.from({ length: 30 }, (_, i) =>
+      encodeNode({
+        key: `key-${i}`,
+        timestamp: i,
+        nickname: "n".repeat(i),
+        counters: [["a", BigInt(i)], ["b", 2n]],
+        stats: [["a", i / 2]],
+      })),
+  );
+  const whole = scanStat(bytes, "stats", "a");
+  assertEquals(whole.length, 30);
+  for (const size of [1, 2, 7, 64, 1000, bytes.length]) {
+    const scanner = new StatScanner("stats", "a");
+    let rest = new Uint8Array(0);
+    for (let at = 0; at < bytes.length; at += size) {
+      rest = new Uint8Array([...rest, ...bytes.subarray(at, at + size)]);
+      rest = rest.slice(scanner.take(rest));
+    }
+    assertEquals(scanner.end(rest), whole, `chunks of ${size}`);
+  }
+});
+
+Deno.test("StatScanner names the place in the whole file, and refuses what is cut short", () => {
+  const good = encodeNode({
+    key: "k",
+    timestamp: 1,
+    nickname: "n",
+    counters: [],
+    stats: [],
+  });
+  const bytes = encodeSnapshot([good, good]);
+  const bad = bytes.slice();
+  // The second entry's key becomes a byte that MessagePack never uses.
+  bad[1 + good.length] = 0xc1;
+  const error = assertThrows(
+    () => {
+      const scanner = new StatScanner("stats", "a");
+      const taken = scanner.take(bad.subarray(0, 1 + good.length));
+      scanner.take(bad.subarray(taken));
+    },
+    SnapshotError,
+  );
+  assertEquals(error.offset, 1 + good.length);
+  for (let length = 1; length < bytes.length; length++) {
+    const scanner = new StatScanner("stats", "a");
+    const taken = scanner.take(bytes.subarray(0, length));
+    assertThrows(
+      () => scanner.end(bytes.subarray(taken, length)),
+      SnapshotError,
+    );
+  }
+  const scanner = new StatScanner("stats", "a");
+  const trailing = new Uint8Array([...bytes, 0xc0]);
+  const taken = scanner.take(trailing);
+  assertThrows(
+    () => scanner.end(trailing.subarray(taken)),
+    SnapshotError,
+    "more follows",
   );
 });
