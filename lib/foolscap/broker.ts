@@ -386,12 +386,19 @@ export class Broker {
 
   #release(clid: number, count: number): void {
     if (this.#lost.signal.aborted) return;
+    const { limits } = this.#options;
+    if (this.#pending.size >= limits.references) {
+      this.#fatal(
+        new ProtocolError(`${this.#pending.size} calls have not been answered`),
+      );
+      return;
+    }
     const forget = () => {
       const object = this.#theirs.get(clid);
       // A short form that crossed our decref keeps the object alive.
       if (object?.count === 0) this.#theirs.delete(clid);
     };
-    this.#call(0, "decref", [], this.#options.limits.negotiationMs, {
+    this.#call(0, "decref", [], limits.negotiationMs, {
       clid: BigInt(clid),
       count: BigInt(count),
     }).then(forget, forget);

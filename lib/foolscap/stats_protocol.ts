@@ -87,28 +87,19 @@ function encodeName(name: string): Uint8Array {
 }
 
 /**
- * Names repeat with every node and every poll; one string for each is kept. Bounded, since
- * names come from peers: a peer that invents names only loses the benefit.
+ * The texts of names that have come before. The codec gives the same array for the same short
+ * name, and no longer than an array lives is its text kept.
  */
-const interned = new Map<string, string>();
-const MOST_INTERNED = 10_000;
+const texts = new WeakMap<Uint8Array, string>();
 
 function nameOf(key: BananaValue): string | undefined {
-  let name: string;
-  if (key instanceof Uint8Array) {
-    if (key.length > NAME_BYTES) return undefined;
-    name = textOf(key);
-  } else if (
-    typeof key === "string" && encodeName(key).length <= NAME_BYTES
-  ) {
-    name = key;
-  } else {
-    return undefined;
+  if (typeof key === "string") {
+    return key.length <= NAME_BYTES ? key : undefined;
   }
-  const known = interned.get(name);
-  if (known !== undefined) return known;
-  if (interned.size < MOST_INTERNED) interned.set(name, name);
-  return name;
+  if (!(key instanceof Uint8Array) || key.length > NAME_BYTES) return undefined;
+  let text = texts.get(key);
+  if (text === undefined) texts.set(key, text = textOf(key));
+  return text;
 }
 
 function figureOf(value: BananaValue): Value | undefined {

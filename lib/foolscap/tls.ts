@@ -110,8 +110,11 @@ function handshake(
       // The witness knows better than TLS why a handshake came to nothing.
       fail(witness.over && !witness.proven ? witness.reason : reason, cause);
     };
-    const onError = (error: Error) =>
-      refuse(`the TLS handshake failed: ${messageOf(error)}`, error);
+    const onError = (error: Error & { code?: string }) => {
+      const gone = error.code === "ECONNRESET" || error.code === "EPIPE";
+      const failure = `the TLS handshake failed: ${messageOf(error)}`;
+      refuse(gone ? CLOSED : failure, error);
+    };
     const onClose = () => refuse(CLOSED);
     const onAbort = () => refuse(messageOf(signal?.reason), signal?.reason);
     const onSecure = () => {

@@ -12,6 +12,7 @@ import {
   type VocabTable,
   vocabulary,
 } from "./banana.ts";
+import { ByteStrings } from "./byte_strings.ts";
 import { BananaError, type BananaErrorCode, Violation } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import {
@@ -282,6 +283,8 @@ class MessageReader implements TokenSink, SequenceReader {
   }
 
   copy(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const known = pool.get(bytes, start, end);
+    if (known !== undefined) return known;
     const length = end - start;
     // An allocation costs more than the copy: a quarter of a microsecond.
     if (length > longestInSlab) return bytes.slice(start, end);
@@ -426,6 +429,7 @@ class MessageReader implements TokenSink, SequenceReader {
   }
 }
 
+const pool = new ByteStrings();
 const noSlab = new ArrayBuffer(0);
 const smallestSlab = 256;
 const largestSlab = 4096;
