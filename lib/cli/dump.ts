@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { parseArgs } from "@std/cli";
 import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import {
@@ -13,6 +12,7 @@ import { writeJson } from "../snapshot/json.ts";
 import { readAny } from "../snapshot/scan.ts";
 import { prettyDump, SHORT_KEY } from "./dump_pretty.ts";
 import { globMatcher } from "./glob.ts";
+import { readOptions } from "./options.ts";
 
 /** What `gatherer dump` needs of the process around it. */
 export interface DumpIo {
@@ -57,8 +57,8 @@ const FORMATS = ["pretty", "json", "msgpack"] as const;
 interface DumpOptions {
   path: string;
   format: typeof FORMATS[number];
-  nodeGlobs: string[];
-  statGlobs: string[];
+  nodeGlobs: readonly string[];
+  statGlobs: readonly string[];
 }
 
 /**
@@ -73,11 +73,7 @@ export async function dump(
   args: readonly string[],
   io: DumpIo,
 ): Promise<number> {
-  const options = parseOptions(args);
-  if (!options) {
-    await io.stdout(dumpHelp);
-    return 0;
-  }
+  const options = readDumpOptions(args);
   const all = await readNodes(options.path, io.clock);
   const nodes = filterNodes(all, options);
   switch (options.format) {
@@ -99,48 +95,34 @@ export async function dump(
   return 0;
 }
 
-/** @returns `undefined` when help is asked for. */
-function parseOptions(args: readonly string[]): DumpOptions | undefined {
-  const flags = parseArgs(args, {
-    boolean: ["help"],
-    string: ["_", "basedir", "format", "node", "stat"],
-    collect: ["basedir", "format", "node", "stat"],
-    alias: { h: "help" },
-    unknown(arg, key) {
-      if (key !== undefined) {
-        throw usageError(`there is no option ${JSON.stringify(arg)}`);
-      }
-    },
+function readDumpOptions(args: readonly string[]): DumpOptions {
+  const { values, lists, positional } = readOptions("dump", args, {
+    value: ["basedir", "format"],
+    repeat: ["node", "stat"],
+    positional: 1,
   });
-  if (flags.help) return undefined;
-  for (const name of ["basedir", "format", "node", "stat"]) {
-    if (flags[name]?.includes("")) throw usageError(`--${name} needs a value`);
+  const { basedir } = values;
+  if (basedir !== undefined && positional.length > 0) {
+    throw new UserError(
+      "give one snapshot, or one --basedir; see gatherer dump --help",
+      2,
+    );
   }
-  const places = [
-    ...flags._.map(String),
-    ...(flags.basedir ?? []).map((dir: string) => join(dir, SNAPSHOT_NAME)),
-  ];
-  if (places.length > 1) {
-    throw usageError("give one snapshot, or one --basedir");
-  }
-  const format = flags.format?.at(-1) ?? "pretty";
-  if (!FORMATS.includes(format)) {
-    throw usageError(
-      `there is no format ${JSON.stringify(format)}, only ${
+  const format = FORMATS.find((one) => one === (values.format ?? "pretty"));
+  if (!format) {
+    throw new UserError(
+      `--format: "${values.format}" is not one of ${
         FORMATS.join(", ")
-      }`,
+      }; see gatherer dump --help`,
+      2,
     );
   }
   return {
-    path: places[0] ?? join("gatherer", SNAPSHOT_NAME),
+    path: positional[0] ?? join(basedir ?? "gatherer", SNAPSHOT_NAME),
     format,
-    nodeGlobs: flags.node ?? [],
-    statGlobs: flags.stat ?? [],
+    nodeGlobs: lists.node,
+    statGlobs: lists.stat,
   };
-}
-
-function usageError(message: string): UserError {
-  return new UserError(`${message}; see "gatherer dump --help"`, 2);
 }
 
 async function readNodes(path: string, clock: Clock): Promise<SnapshotNode[]> {
@@ -202,7 +184,7 @@ function filterNames<V>(
 }
 
 /** Whether a text matches one of the patterns; without any, all do. */
-function anyOf(globs: string[]): (text: string) => boolean {
+function anyOf(globs: readonly string[]): (text: string) => boolean {
   const matchers = globs.map(globMatcher);
   return (text) =>
     matchers.length === 0 || matchers.some((matches) => matches(text));

@@ -4,6 +4,8 @@ import { UserError } from "../errors.ts";
 /** A command's options: those with a value, and those without. */
 export interface OptionSpec {
   readonly value?: readonly string[];
+  /** Those with a value that may be given several times. */
+  readonly repeat?: readonly string[];
   readonly flag?: readonly string[];
   /** How many arguments that are no options it takes at the most. */
   readonly positional?: number;
@@ -12,6 +14,7 @@ export interface OptionSpec {
 /** What was found on a command line. */
 export interface Options {
   readonly values: Readonly<Record<string, string | undefined>>;
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly flags: Readonly<Record<string, boolean>>;
   readonly positional: readonly string[];
 }
@@ -30,14 +33,15 @@ export function readOptions(
     throw new UserError(`${text}; see gatherer ${command} --help`, 2);
   };
   const value = spec.value ?? [];
+  const repeat = spec.repeat ?? [];
   const flag = spec.flag ?? [];
   const parsed = parseArgs(args, {
-    string: ["_", ...value],
+    string: ["_", ...value, ...repeat],
     boolean: flag,
-    collect: value,
+    collect: [...value, ...repeat],
     unknown: (arg, key) => {
       if (key === undefined) return true;
-      const close = [...value, ...flag].find((name) =>
+      const close = [...value, ...repeat, ...flag].find((name) =>
         name.startsWith(key.slice(0, 3))
       );
       return wrong(
@@ -47,12 +51,13 @@ export function readOptions(
     },
   });
   const values: Record<string, string> = {};
-  for (const name of value) {
+  const lists: Record<string, readonly string[]> = {};
+  for (const name of [...value, ...repeat]) {
     const given: string[] = parsed[name] ?? [];
-    if (given.length > 1) wrong(`--${name} is given more than once`);
-    if (given.length === 0) continue;
-    if (given[0] === "") wrong(`--${name} needs a value`);
-    values[name] = given[0];
+    if (given.includes("")) wrong(`--${name} needs a value`);
+    if (repeat.includes(name)) lists[name] = given;
+    else if (given.length > 1) wrong(`--${name} is given more than once`);
+    else if (given.length === 1) values[name] = given[0];
   }
   const flags: Record<string, boolean> = {};
   for (const name of flag) flags[name] = parsed[name] === true;
@@ -60,7 +65,7 @@ export function readOptions(
   if (positional.length > (spec.positional ?? 0)) {
     wrong(`unexpected argument "${positional[spec.positional ?? 0]}"`);
   }
-  return { values, flags, positional };
+  return { values, lists, flags, positional };
 }
 
 /**

@@ -268,9 +268,7 @@ Deno.test("dump finds the snapshot of a base directory", () =>
     assertEquals(await runText([`--basedir=${directory}/`]), expected);
   }));
 
-Deno.test("dump prints its help", async () => {
-  assertEquals(await runText(["--help"]), dumpHelp);
-  assertEquals(await runText(["-h", "whatever"]), dumpHelp);
+Deno.test("the help of dump fits a terminal", () => {
   for (const line of dumpHelp.split("\n")) {
     assertEquals(line.length <= 80, true, line);
   }
@@ -323,20 +321,20 @@ Deno.test("dump refuses wrong usage with code 2", async () => {
     const error = await assertRejects(() => run(args), UserError);
     assertEquals(
       [error.message, error.exitCode],
-      [`${message}; see "gatherer dump --help"`, 2],
+      [`${message}; see gatherer dump --help`, 2],
     );
   };
-  await f(["--nodes", "x"], 'there is no option "--nodes"');
-  await f(["-x"], 'there is no option "-x"');
-  await f(["a", "b"], "give one snapshot, or one --basedir");
+  await f(["--nodes", "x"], "unknown option --nodes, did you mean --node?");
+  await f(["-x"], "unknown option -x");
+  await f(["a", "b"], 'unexpected argument "b"');
   await f(["a", "--basedir", "b"], "give one snapshot, or one --basedir");
   await f(
     ["--basedir", "a", "--basedir", "b"],
-    "give one snapshot, or one --basedir",
+    "--basedir is given more than once",
   );
   await f(
     ["--format", "xml"],
-    'there is no format "xml", only pretty, json, msgpack',
+    '--format: "xml" is not one of pretty, json, msgpack',
   );
   await f(["--format"], "--format needs a value");
   await f(["--node"], "--node needs a value");
