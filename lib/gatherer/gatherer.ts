@@ -20,6 +20,9 @@ const logger = getLogger(["gatherer"]);
 /** The cluster of the nodes that attach over Foolscap. */
 export const FOOLSCAP_CLUSTER = "foolscap";
 
+/** A node that has not answered for longer is silent, and Munin is not told its last figures. */
+const SILENT_MS = 300_000;
+
 /** How a gatherer is run. What is left out is as on its last start, or a sensible default. */
 export interface GathererOptions {
   readonly basedir: string;
@@ -93,12 +96,13 @@ export async function startGatherer(
   // figures are handed on, then connections are closed, then the plugins finish.
   const tub = new Tub({ identity, clock });
   cleanup.defer(() => tub.close());
+  const timeoutMs = options.timeoutMs ?? 20_000;
   const poller = new Poller({
     tree,
     clock,
     cluster: FOOLSCAP_CLUSTER,
     intervalMs,
-    timeoutMs: options.timeoutMs ?? 20_000,
+    timeoutMs,
   });
   cleanup.defer(() => poller.stop());
 
@@ -112,7 +116,8 @@ export async function startGatherer(
   await basedir.saveAddress(port, location);
   await basedir.saveFurl(furl);
 
-  const self = makeSelf({ tub, clock, poller, snapshot });
+  const limits = { lateMs: intervalMs + timeoutMs, silentMs: SILENT_MS };
+  const self = makeSelf({ tub, clock, poller, snapshot, tree, limits });
   cleanup.use(self);
   poller.attach(self.node);
   await poller.start();

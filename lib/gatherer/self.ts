@@ -2,6 +2,8 @@ import type { Clock } from "../clock.ts";
 import type { Tub } from "../foolscap/tub.ts";
 import type { SnapshotPlugin } from "../plugins/snapshot.ts";
 import type { PolledNode, Poller } from "../sources/poller.ts";
+import { type NodeState, type StateLimits, statusOf } from "../tree/host.ts";
+import type { Tree } from "../tree/tree.ts";
 import { CpuMonitor } from "../stats/cpu_monitor.ts";
 import { LoadMonitor } from "../stats/load_monitor.ts";
 import { StatsProvider } from "../stats/provider.ts";
@@ -20,8 +22,10 @@ export function makeSelf(parts: {
   readonly clock: Clock;
   readonly poller: Poller;
   readonly snapshot: SnapshotPlugin;
+  readonly tree: Tree;
+  readonly limits: StateLimits;
 }): { readonly node: PolledNode } & Disposable {
-  const { tub, clock, poller, snapshot } = parts;
+  const { tub, clock, poller, snapshot, tree, limits } = parts;
   const provider = new StatsProvider({ clock });
   const load = new LoadMonitor({ clock });
   const cpu = new CpuMonitor({ clock });
@@ -33,7 +37,7 @@ export function makeSelf(parts: {
   provider.registerProducer({
     name: "gatherer",
     getStats: () => ({
-      "gatherer.nodes": poller.size,
+      ...countStates(tree, limits, clock.monotonic()),
       "gatherer.connections": tub.connectionCount,
     }),
   });
@@ -70,4 +74,29 @@ export function makeSelf(parts: {
       cpu.stop();
     },
   };
+}
+
+/** How many nodes are in each state: `gatherer.nodes_attached`, `gatherer.nodes_late` and so on. */
+function countStates(
+  tree: Tree,
+  limits: StateLimits,
+  now: number,
+): Record<string, number> {
+  const counts: Record<NodeState, number> = {
+    attached: 0,
+    late: 0,
+    silent: 0,
+    gone: 0,
+    retired: 0,
+  };
+  for (const { hosts } of tree.grid.clusters.values()) {
+    for (const { life } of hosts.values()) {
+      counts[statusOf(life, limits, now).state]++;
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(counts).map((
+      [state, count],
+    ) => [`gatherer.nodes_${state}`, count]),
+  );
 }

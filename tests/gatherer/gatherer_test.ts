@@ -54,7 +54,8 @@ Deno.test("a fresh start shows the gatherer's own numbers before anybody is told
   assertEquals(others, []);
   assertEquals([self.key, self.nickname], [gatherer.tubid, "gatherer"]);
   assertEquals(self.counters.get("gatherer.polls"), 1n);
-  assertEquals(self.stats.get("gatherer.nodes"), 1n);
+  assertEquals(self.stats.get("gatherer.nodes_attached"), 1n);
+  assertEquals(self.stats.get("gatherer.nodes_gone"), 0n);
   assertEquals(typeof self.stats.get("node.uptime"), "number");
   assertEquals(
     (await Deno.stat(`${temp.path}/g/stats.msgpack`)).mode! & 0o777,
@@ -152,6 +153,7 @@ Deno.test("a restart keeps port, FURL and the figures of nodes that have not com
     second.tree.host("foolscap", old.key)!.life.detachReason,
     "not seen since this gatherer started",
   );
+  assertEquals(nodes[0].stats.get("gatherer.nodes_gone"), 1n);
 });
 
 Deno.test("an unreadable snapshot is set aside, the backup used, and the log says so", async () => {
