@@ -3,7 +3,7 @@
 import { programName } from "./lib/cli/program_name.ts";
 import { findGraph } from "./lib/munin/graphs.ts";
 
-const name = programName();
+const name = await programName();
 if (findGraph(name)) {
   const { explain, pluginIo } = await import("./lib/cli/cli.ts");
   const { muninPlugin } = await import("./lib/cli/munin.ts");

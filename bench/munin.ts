@@ -23,6 +23,11 @@ const runs = Number(args.runs ?? 15);
 const graph = "tahoe_storage_operations_get";
 const executable = fromFileUrl(new URL("../dist/gatherer", import.meta.url));
 const dir = await Deno.makeTempDir({ prefix: "gatherer-bench-" });
+await Deno.chmod(dir, 0o755);
+/** As munin-node does: as nobody, with nothing in the environment but Munin's. */
+const asNobody = Deno.uid() === 0
+  ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+  : [];
 const say = (line: string) =>
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
@@ -85,7 +90,13 @@ await Deno.remove(dir, { recursive: true });
 async function timed(command: string[], statsfile: string) {
   const began = systemClock.monotonic();
   const { stdout, stderr, success } = await new Deno.Command("bash", {
-    args: ["-c", 'TIMEFORMAT="%U %S"; time "$@"', "bash", ...command],
+    args: [
+      "-c",
+      'TIMEFORMAT="%U %S"; time "$@"',
+      "bash",
+      ...asNobody,
+      ...command,
+    ],
     env: { statsfile, PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     clearEnv: true,
   }).output();

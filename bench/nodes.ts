@@ -165,7 +165,7 @@ function spawn(command: readonly string[], rest: readonly string[]) {
     args: [...first, ...rest],
     stdin: "piped",
     stdout: "piped",
-    stderr: "null",
+    stderr: Deno.env.get("BENCH_STDERR") ? "inherit" : "null",
   }).spawn();
   const lines = child.stdout.pipeThrough(new TextDecoderStream());
   const reader = lines.getReader();

@@ -50,6 +50,7 @@ export class NegotiationError extends Error {
 
 /** A FURL or location hint that cannot be understood. Its message never quotes the swissnum. */
 export class FurlError extends Error {
+  /** `"FurlError"`. */
   override name = "FurlError";
 }
 

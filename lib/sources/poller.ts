@@ -305,11 +305,10 @@ export class Poller {
   }
 }
 
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
 /** A peer's text for a log line: one line, and not more than 100 characters of it. */
 function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.slice(0, 100).replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
-    "�",
-  );
+  return text.slice(0, 100).replace(CONTROL, "\ufffd");
 }
