@@ -71,16 +71,19 @@ export class MsgpackReader implements Reader {
     const bytes = this.#bytes;
     let pos = this.#pos;
     let value: Value | undefined;
+    const end = bytes.length;
     // One loop without calls for what nearly all entries are: a snapshot of 10,000 nodes has a
-    // million of them. What lies beyond the end reads as undefined and falls to the careful ways.
+    // million of them. Nothing is read beyond the end, since one such read slows all others down.
     for (; left > 0; left--) {
+      // An entry is two bytes at least.
+      if (pos + 1 >= end) this.#truncated();
       const lead = bytes[pos];
       let length: number;
       let start: number;
       if ((lead & 0xe0) === 0xa0) {
         length = lead & 0x1f;
         start = pos + 1;
-      } else if (lead === 0xd9 && pos + 1 < bytes.length) {
+      } else if (lead === 0xd9) {
         length = bytes[pos + 1];
         start = pos + 2;
       } else {
@@ -89,6 +92,7 @@ export class MsgpackReader implements Reader {
         start = this.#pos;
       }
       const next = start + length;
+      if (next >= end) this.#truncated();
       if (length === wanted.length && isAt(bytes, start, wanted)) {
         this.#pos = next;
         value = this.value();
@@ -106,7 +110,7 @@ export class MsgpackReader implements Reader {
         pos = this.#pos;
       }
     }
-    if (pos > bytes.length) this.#truncated();
+    if (pos > end) this.#truncated();
     this.#pos = pos;
     return value;
   }
