@@ -199,8 +199,6 @@ export class Broker {
   }
 
   #message(message: Message): void {
-    // What came in one chunk with whatever ended the connection.
-    if (this.#lost.signal.aborted) return;
     switch (message.kind) {
       case "call":
         return this.#called(message);

@@ -94,7 +94,7 @@ const texts = new WeakMap<Uint8Array, string>();
 
 function nameOf(key: BananaValue): string | undefined {
   if (typeof key === "string") {
-    return key.length <= NAME_BYTES ? key : undefined;
+    return encodeName(key).length <= NAME_BYTES ? key : undefined;
   }
   if (!(key instanceof Uint8Array) || key.length > NAME_BYTES) return undefined;
   let text = texts.get(key);

@@ -12,7 +12,8 @@ import { HandshakeWitness } from "./witness.ts";
 export interface SecureSocket {
   /**
    * Nothing is read from it until someone listens for `data` or calls `resume()`: what the peer
-   * sent right after its handshake waits inside. Destroying it closes the TCP socket.
+   * sent right after its handshake waits inside. Destroying it closes the TCP socket. A peer may
+   * have broken off meanwhile: look at `destroyed` before waiting for `close`.
    */
   readonly socket: tls.TLSSocket;
   /** DER. */
@@ -144,13 +145,21 @@ function handshake(
     secured.on("error", onError);
     secured.on("close", onClose);
     signal?.addEventListener("abort", onAbort);
-    // In this role TLS tells of later troubles only so, and in none does it end the socket itself.
-    if (role === "server") {
-      secured.on("_tlsError", (error: Error) => secured.destroy(error));
-    }
-    // Without this listener an error that nobody listens for would end the process.
-    secured.on("error", () => secured.destroy());
+    endWithErrors(secured, role);
   });
+}
+
+/** What goes wrong after the handshake ends the socket; TLS by itself would leave it open. */
+function endWithErrors(
+  secured: tls.TLSSocket,
+  role: "client" | "server",
+): void {
+  // A server's socket that was made without a tls.Server tells of it only in this way.
+  if (role === "server") {
+    secured.on("_tlsError", (error: Error) => secured.destroy(error));
+  }
+  // And without any listener for it, an error would end the process.
+  secured.on("error", () => secured.destroy());
 }
 
 const CLOSED = "the peer closed the connection during the TLS handshake";
@@ -158,7 +167,8 @@ const CLOSED = "the peer closed the connection during the TLS handshake";
 /** Stands between a TCP socket and TLS, and lets the witness see what passes. */
 class Tap extends Duplex {
   readonly #socket: Socket;
-  readonly #witness: HandshakeWitness;
+  /** Until all is decided; a connection lives much longer than its handshake. */
+  #witness: HandshakeWitness | undefined;
   #secured: tls.TLSSocket | undefined;
   /** Who must not get more from the socket for now: TLS, or whoever reads from it. */
   #tlsIsFull = false;
@@ -193,7 +203,8 @@ class Tap extends Duplex {
   }
 
   #received(chunk: Buffer): void {
-    this.#witness.incoming(chunk);
+    this.#witness?.incoming(chunk);
+    if (this.#witness?.over) this.#witness = undefined;
     this.#tlsIsFull = !this.push(chunk);
     const reader = this.#secured;
     if (reader) {
@@ -220,7 +231,7 @@ class Tap extends Duplex {
     _encoding: BufferEncoding,
     done: (error?: Error | null) => void,
   ): void {
-    this.#witness.outgoing(chunk);
+    this.#witness?.outgoing(chunk);
     // TLS says goodbye even to a peer that has hung up.
     if (this.#socket.writable) this.#socket.write(chunk, done);
     else done();

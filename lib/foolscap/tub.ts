@@ -60,7 +60,7 @@ export class Tub {
   readonly #keepAlive: boolean;
   readonly #server: SecureServer;
   readonly #listeners: net.Server[] = [];
-  /** Every socket that is open, with how to end it. */
+  /** Every socket that is open, and TLS over it as well, with how to end it. */
   readonly #sockets = new Map<net.Socket, AbortController>();
   #accepted = 0;
   #negotiating = 0;
@@ -287,8 +287,7 @@ export class Tub {
   ): Promise<Connection> {
     const abort = new AbortController();
     const { signal } = abort;
-    this.#sockets.set(socket, abort);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#track(socket, abort);
     // Whoever reads learns of errors by "close"; one that nobody listens for would end the process.
     socket.on("error", () => {});
     socket.setNoDelay(true);
@@ -308,6 +307,8 @@ export class Tub {
     signal.addEventListener("abort", onAbort);
     this.#negotiating++;
     try {
+      // It may have been closed between the socket's being there and this.
+      this.#closing.signal.throwIfAborted();
       return await run(abort);
     } catch (error) {
       socket.destroy();
@@ -317,6 +318,11 @@ export class Tub {
       timer.cancel();
       signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  #track(socket: net.Socket, abort: AbortController): void {
+    this.#sockets.set(socket, abort);
+    socket.once("close", () => this.#sockets.delete(socket));
   }
 
   async #requestUpgrade(
@@ -349,6 +355,7 @@ export class Tub {
     expectedTubid?: string,
   ): Promise<Connection> {
     const { socket, peerTubid } = secure;
+    this.#track(socket, abort);
     if (peerTubid === this.tubid) {
       return Promise.reject(
         new NegotiationError("the peer has this Tub's own key"),

@@ -12,7 +12,7 @@ import { Reconnector } from "../foolscap/reconnector.ts";
 import { Referenceable } from "../foolscap/references.ts";
 import { RI_STATS_PROVIDER, writeStats } from "../foolscap/stats_protocol.ts";
 import { Tub } from "../foolscap/tub.ts";
-import { readSecret, writeSecret } from "../secret_file.ts";
+import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
 import { LoadMonitor } from "./load_monitor.ts";
 import type { StatsProvider } from "./provider.ts";
 
@@ -32,7 +32,9 @@ export interface ConnectOptions {
   /**
    * The file of the node's key, by which the gatherer knows it again after a restart; made when
    * it is missing. Default: `NICKNAME.stats.pem` in the current directory. Where it can be neither
-   * read nor written (no permission), the node has a new key, and so a new name, at each start.
+   * read nor written, the node has a new key, and so a new name, at each start. Deno's permissions
+   * have to allow reading and writing of the file and, while it is made, of the same path with
+   * `.tmp` behind it; what they do not allow is not tried.
    * Two programs must not share one file.
    */
   readonly identityFile?: string;
@@ -243,7 +245,9 @@ async function loadIdentity(options: ConnectOptions): Promise<Identity> {
     await demand("write", `${path}.tmp`);
     await demand("read", `${path}.tmp`);
     const identity = await generateIdentity();
-    await writeSecret(path, formatIdentity(identity));
+    await writeSecret(path, formatIdentity(identity)).catch((error) => {
+      throw new Error(reasonOf(error));
+    });
     return identity;
   } catch (error) {
     logger.warn(
