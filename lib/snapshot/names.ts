@@ -2,6 +2,8 @@ import { SnapshotError } from "./error.ts";
 
 const SLOTS = 4096;
 const LONGEST = 128;
+const SHORT = 64;
+const isAscii = (byte: number) => byte < 0x80;
 
 // ignoreBOM keeps a U+FEFF at the start of a text instead of dropping it.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -15,8 +17,13 @@ export function decodeText(
   start: number,
   end: number,
 ): string {
+  const part = bytes.subarray(start, end);
+  // A call of the decoder costs twice as much as this for what most texts are.
+  if (part.length <= SHORT && part.every(isAscii)) {
+    return String.fromCharCode.apply(null, part as unknown as number[]);
+  }
   try {
-    return utf8.decode(bytes.subarray(start, end));
+    return utf8.decode(part);
   } catch {
     throw new SnapshotError("a text is not valid UTF-8", start);
   }
