@@ -3,9 +3,12 @@
  * the gatherer in CPU, and what a round writes.
  *
  *     deno run --allow-all bench/nodes.ts [--nodes 500] [--processes 2] [--rounds 5] [--interval 10]
+ *       [--peers foolscap] [--gatherer PROGRAM]
  *
- * The gatherer is a child process (`main.ts serve`, or `--gatherer PROGRAM`); its CPU time and memory
- * are read from /proc, its writes from its own statistics. Children are `bench/node_process.ts`.
+ * The gatherer is a child process (`main.ts serve`, or PROGRAM); its CPU time and memory are read from
+ * /proc, which Deno allows only with all permissions, its writes from its own statistics. The nodes
+ * are `bench/node_process.ts`, or with `--peers foolscap` real ones, `bench/foolscap_nodes.py`, which
+ * wants Debian's python3-foolscap.
  */
 
 import { parseArgs } from "@std/cli";
@@ -14,7 +17,15 @@ import { systemClock } from "../lib/clock.ts";
 import { scanStat } from "../lib/snapshot/scan.ts";
 
 const args = parseArgs(Deno.args, {
-  string: ["nodes", "processes", "rounds", "interval", "stats", "gatherer"],
+  string: [
+    "nodes",
+    "processes",
+    "rounds",
+    "interval",
+    "stats",
+    "gatherer",
+    "peers",
+  ],
 });
 const nodes = Number(args.nodes ?? 500);
 const processes = Number(args.processes ?? 2);
@@ -55,16 +66,18 @@ const began = systemClock.monotonic();
 const cpuBefore = cpuSeconds(gatherer.pid);
 const children = Array.from({ length: processes }, (_, index) =>
   spawn(
-    [
-      Deno.execPath(),
-      "run",
-      "-q",
-      "--allow-net",
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      join(root, "bench/node_process.ts"),
-    ],
+    args.peers === "foolscap"
+      ? ["/usr/bin/python3", join(root, "bench/foolscap_nodes.py")]
+      : [
+        Deno.execPath(),
+        "run",
+        "-q",
+        "--allow-net",
+        "--allow-read",
+        "--allow-write",
+        "--allow-env",
+        join(root, "bench/node_process.ts"),
+      ],
     [
       furl,
       String(

@@ -173,8 +173,6 @@ export class Tub {
       ended.push(new Promise((resolve) => server.close(resolve)));
     }
     for (const [socket, abort] of this.#sockets) {
-      // Else a program that waits for this, with nothing else to do, would end in the midst of it.
-      socket.ref();
       ended.push(new Promise((resolve) => socket.once("close", resolve)));
       abort.abort(reason);
     }
