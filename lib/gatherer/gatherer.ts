@@ -128,9 +128,14 @@ export async function startGatherer(
     );
   }
 
+  logger.info("ready: listening on port {port}, a round every {seconds} s", {
+    port,
+    seconds: intervalMs / 1000,
+  });
   const running = cleanup.move();
   let stopping: Promise<void> | undefined;
-  const stop = () => stopping ??= running.disposeAsync();
+  const stop = () =>
+    stopping ??= running.disposeAsync().then(() => logger.info("stopped"));
   return {
     furl,
     tubid: tub.tubid,
