@@ -3,8 +3,7 @@
  * snapshots of 10 to 10,000 nodes with 80 statistics each.
  *
  *     deno task build
- *     deno run --allow-read --allow-write --allow-run --allow-sys --allow-env bench/munin.ts \
- *       [--original SCRIPT] [--runs 15]
+ *     deno run -P=bench bench/munin.ts [--original SCRIPT] [--runs 15]
  *
  * `--original` is Tahoe-LAFS's own plugin (`tahoe_stats`, with `/usr/bin/python3` to run it): it is
  * timed in turn with ours, from a stats.json of the same figures, and its output compared.
