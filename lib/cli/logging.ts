@@ -1,4 +1,5 @@
 import { configure, type LogRecord } from "@logtape/logtape";
+import { oneLine } from "../text.ts";
 import { writeStderr } from "./terminal.ts";
 
 /**
@@ -27,5 +28,5 @@ export function formatRecord(record: LogRecord): string {
   )
     .join("");
   // One line each, whatever a peer's text holds.
-  return `${time} ${record.level.padEnd(7)} ${text.replace(/[\r\n]+/g, " ")}`;
+  return `${time} ${record.level.padEnd(7)} ${oneLine(text)}`;
 }

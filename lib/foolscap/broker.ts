@@ -1,8 +1,7 @@
 /**
  * PB: calls, answers and references over one connection that has been negotiated. It reads no
  * socket and opens none: bytes come in through `receive` and leave through `send`.
- * Source of the rules: Foolscap's `broker.py`, `call.py` and `referenceable.py`;
- * `foolscap-wire.md`, section 8.
+ * Source of the rules: Foolscap's `broker.py`, `call.py` and `referenceable.py`.
  */
 
 import type { Clock, Timer } from "../clock.ts";
@@ -15,26 +14,21 @@ import {
 } from "./errors.ts";
 import { type Furl, parseFurl } from "./furl.ts";
 import type { Limits } from "./limits.ts";
+import { oneLine } from "../text.ts";
+import { AssertionError, describe, KeyError, VIOLATION } from "./failures.ts";
 import {
   type Answer,
   type Argument,
-  type CallOptions,
   type Peer,
   Referenceable,
   type RemoteMethod,
   type RemoteReference,
 } from "./references.ts";
-import {
-  BananaSender,
-  type BananaValue,
-  type FailureText,
-  MyReference,
-} from "./slicers.ts";
+import { RemoteObject } from "./remote_object.ts";
+import { BananaSender, type BananaValue, MyReference } from "./slicers.ts";
 import { BananaReceiver, type Message } from "./unslicers.ts";
 
-const VIOLATION = "foolscap.tokens.Violation";
 const MAX_REQUEST = 2 ** 31 - 1;
-const utf8 = new TextDecoder();
 
 /** What a broker needs of the connection and Tub around it. */
 export interface BrokerOptions {
@@ -487,75 +481,8 @@ export class Broker {
   }
 }
 
-class RemoteObject implements RemoteReference {
-  /** How often the peer has sent it, since it was last released. */
-  count = 0;
-
-  constructor(
-    readonly peer: Peer,
-    readonly clid: number,
-    readonly interfaceName: string,
-    readonly furl: Furl | undefined,
-    readonly disconnected: AbortSignal,
-    readonly broker: {
-      call(
-        method: string,
-        args: readonly (BananaValue | Referenceable)[],
-        options: CallOptions,
-      ): Promise<Argument>;
-      callOnly(
-        method: string,
-        args: readonly (BananaValue | Referenceable)[],
-      ): void;
-      release(count: number): void;
-    },
-  ) {}
-
-  call(
-    method: string,
-    args: readonly (BananaValue | Referenceable)[],
-    options: CallOptions,
-  ): Promise<Argument> {
-    return this.broker.call(method, args, options);
-  }
-
-  callOnly(
-    method: string,
-    args: readonly (BananaValue | Referenceable)[],
-  ): void {
-    this.broker.callOnly(method, args);
-  }
-
-  /** @param times How many of the times that the peer has sent it; all by default. */
-  release(times = this.count): void {
-    if (times === 0) return;
-    this.count -= times;
-    this.broker.release(times);
-  }
-}
-
 /** Messages that contradict each other in a stream that is in order: the connection must end. */
 class ProtocolError extends Error {}
-class KeyError extends Error {}
-class AssertionError extends Error {}
-
-function describe(error: Error): FailureText {
-  const type = error instanceof Violation
-    ? VIOLATION
-    : error instanceof KeyError
-    ? "builtins.KeyError"
-    : error instanceof AssertionError
-    ? "builtins.AssertionError"
-    : "builtins.Exception";
-  return {
-    type,
-    value: error.message,
-    traceback: "Traceback unavailable\n",
-    parents: type === VIOLATION
-      ? [VIOLATION, "builtins.Exception"]
-      : [...new Set([type, "builtins.Exception"])],
-  };
-}
 
 /** Puts positional and named arguments into the order of the method's parameters. */
 function arrange(
@@ -587,16 +514,6 @@ function arrange(
   });
 }
 
-/** A peer's text for log lines: control characters, line ends among them, become spaces. */
-function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
-}
-
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-/** A byte string of the peer's as text, for people; what is no UTF-8 is replaced. */
-export function textOf(bytes: Uint8Array): string {
-  return utf8.decode(bytes);
 }

@@ -24,7 +24,7 @@ export interface Identity {
 
 /**
  * The tubid that a certificate stands for: lower-case base32 of the SHA-1 of its DER,
- * 32 characters. Source: Foolscap's `crypto.py`, and `foolscap-wire.md`, 1.
+ * 32 characters. Source: Foolscap's `crypto.py`.
  */
 export function tubidOf(der: Uint8Array): string {
   return encodeBase32(createHash("sha1").update(der).digest()).toLowerCase();
@@ -32,7 +32,7 @@ export function tubidOf(der: Uint8Array): string {
 
 /**
  * Makes a new identity: ECDSA P-256, self-signed with SHA-256, and X.509 version 3, because the
- * runtime checks the handshake signature of no other version (`foolscap-wire.md`, 2 and 14.1).
+ * runtime checks the handshake signature of no other version.
  */
 export async function generateIdentity(): Promise<Identity> {
   const { publicKey, privateKey } = await promisify(generateKeyPair)("ec", {

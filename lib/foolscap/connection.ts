@@ -14,7 +14,7 @@ const PING = new Uint8Array([0x8e]);
 
 /**
  * How much a master may send before the slave has spoken Banana. The reference counts the
- * decision and all that follows it against one limit of 4096 bytes (`foolscap-wire.md`, 5.2).
+ * decision and all that follows it against one limit of 4096 bytes.
  */
 const EARLY_BYTES = 3000;
 

@@ -32,7 +32,7 @@ const NEW_HINT = new RegExp(`^tcp:(?:(${HOST})|\\[(${IPV6})\\]):([0-9]+)$`);
 /**
  * Reads a FURL: `pb://TUBID@HINT,HINT…/NAME`. White space around it is cut off; unlike the
  * reference, which looks for a FURL anywhere in a text, nothing else may stand before it.
- * Source: Foolscap's `furl.py`, and `foolscap-wire.md`, 1.
+ * Source: Foolscap's `furl.py`.
  *
  * @throws {FurlError} Says what is wrong, never what the name is.
  */

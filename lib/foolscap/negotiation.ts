@@ -415,7 +415,7 @@ function parseConnection(
 
 /**
  * Whether a master that has a connection with this peer already lets the new one take its place.
- * Source: Foolscap's `compareOfferAndExisting`; `foolscap-wire.md`, 5.5.
+ * Source: Foolscap's `compareOfferAndExisting`.
  * @param old What was noted when the old connection was made: the slave's incarnation, our counter.
  * @param ownIncarnation The master's present incarnation.
  */

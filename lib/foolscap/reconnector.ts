@@ -40,7 +40,7 @@ export interface ReconnectorOptions {
 /**
  * Keeps a connection up until it is told to stop: the first attempt at once, then delays of
  * about 2.7 s, 7.4 s, 20 s … up to five minutes; one second after a connection that was lost.
- * Source of the figures: Foolscap's `reconnector.py`; `foolscap-wire.md`, 10.3.
+ * Source of the figures: Foolscap's `reconnector.py`.
  */
 export class Reconnector {
   readonly #options: ReconnectorOptions;

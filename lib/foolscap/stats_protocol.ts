@@ -1,11 +1,10 @@
 /**
  * What a provider and a gatherer say to each other over PB, in terms of values.
- * Source: Tahoe-LAFS's `interfaces.py` (RIStatsProvider, RIStatsGatherer), 1.0 to 1.15.1;
- * `foolscap-wire.md`, sections 11 and 12.
+ * Source: Tahoe-LAFS's `interfaces.py` (RIStatsProvider, RIStatsGatherer), 1.0 to 1.15.1.
  */
 
 import { fromNumber, type Value } from "../value.ts";
-import { textOf } from "./broker.ts";
+import { textOf } from "../text.ts";
 import { Violation } from "./errors.ts";
 import { defaultLimits } from "./limits.ts";
 import { type BananaValue, Dict } from "./slicers.ts";

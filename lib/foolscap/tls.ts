@@ -29,7 +29,8 @@ export interface SecureSocket {
  * There is no limit of time but `signal`: when it aborts, the socket is destroyed.
  *
  * @throws {NegotiationError} When TLS fails or the peer does not prove who it is. The socket is
- *   destroyed then. Source of the rules: `foolscap-wire.md`, 4, 13.1 and 14.
+ *   destroyed then. Source of the rules:
+ *   Foolscap's `negotiate.py`; for the proof, see {@linkcode HandshakeWitness}.
  */
 export function secureClient(
   socket: Socket,

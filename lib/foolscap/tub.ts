@@ -1,6 +1,6 @@
 /**
  * A Tub: one identity that offers objects, listens, and connects to others.
- * Source of the rules: Foolscap's `pb.py` and `negotiate.py`; `foolscap-wire.md`.
+ * Source of the rules: Foolscap's `pb.py` and `negotiate.py`.
  */
 
 import { createHash } from "node:crypto";

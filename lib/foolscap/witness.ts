@@ -13,7 +13,7 @@ type Side = "client" | "server";
 /**
  * Watches the bytes of one TLS 1.2 handshake and tells whether the peer has proven that it holds
  * the key of the certificate it shows. The runtime's TLS checks that only for X.509 version 3
- * (`foolscap-wire.md`, 14.1), and real Foolscap certificates are version 1.
+ * (seen with Deno 2.9.6), and real Foolscap certificates are version 1.
  *
  * A client's proof is the signature in CertificateVerify over all messages before it, a server's
  * that in ServerKeyExchange over both randoms and the key exchange. Both are fresh, because our

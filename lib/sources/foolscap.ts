@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../errors.ts";
-import { textOf } from "../foolscap/broker.ts";
+import { textOf } from "../text.ts";
 import { Violation } from "../foolscap/errors.ts";
 import { defaultLimits } from "../foolscap/limits.ts";
 import {
@@ -21,7 +21,7 @@ const logger = getLogger(["gatherer", "nodes"]);
 /**
  * The gatherer as nodes see it: the object that the FURL names. A provider that calls `provide`
  * is polled until its connection ends. Its key is the tubid that the connection has proven,
- * whatever FURL it sends along. Source: Tahoe-LAFS's `stats.py`, StatsGatherer; `foolscap-wire.md`, 11.
+ * whatever FURL it sends along. Source: Tahoe-LAFS's `stats.py`, StatsGatherer.
  */
 export function makeStatsGatherer(poller: Poller): Referenceable {
   /** What each connection has provided last; a second `provide` over it takes the place. */

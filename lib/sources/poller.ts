@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Clock, Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import { oneLine } from "../text.ts";
 import type { Metric } from "../tree/metric.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Value } from "../value.ts";
@@ -121,7 +122,7 @@ export class Poller {
     this.#entries.set(key, entry);
     this.counts.attaches++;
     logger.info("{nickname} ({tubid}) attached from {address}", {
-      nickname: printable(nickname),
+      nickname: oneLine(nickname, 100),
       tubid: key,
       address,
     });
@@ -147,7 +148,7 @@ export class Poller {
     });
     if (this.#stopped) return;
     logger.info("{nickname} ({tubid}) detached: {reason}", {
-      nickname: printable(node.nickname),
+      nickname: oneLine(node.nickname, 100),
       tubid: node.key,
       reason,
     });
@@ -280,7 +281,7 @@ export class Poller {
     if (entry.failing) {
       entry.failing = false;
       logger.info("{nickname} ({tubid}) answers again", {
-        nickname: printable(node.nickname),
+        nickname: oneLine(node.nickname, 100),
         tubid: node.key,
       });
     }
@@ -298,17 +299,9 @@ export class Poller {
     if (entry.failing) return;
     entry.failing = true;
     logger.warn("{nickname} ({tubid}) does not answer: {reason}", {
-      nickname: printable(node.nickname),
+      nickname: oneLine(node.nickname, 100),
       tubid: node.key,
       reason,
     });
   }
-}
-
-// deno-lint-ignore no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-
-/** A peer's text for a log line: one line, and not more than 100 characters of it. */
-function printable(text: string): string {
-  return text.slice(0, 100).replace(CONTROL, "\ufffd");
 }

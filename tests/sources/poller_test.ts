@@ -181,10 +181,10 @@ Deno.test("attach, first failure, recovery and detach are one log line each", as
   assertEquals(tree.host("c", "tubid")!.life.failure, undefined);
   poller.detach(node, "connection lost");
   assertEquals(log.lines, [
-    "info Zoë�2000-01-01 forged (tubid) attached from 192.0.2.1:5",
-    "warning Zoë�2000-01-01 forged (tubid) does not answer: first",
-    "info Zoë�2000-01-01 forged (tubid) answers again",
-    "info Zoë�2000-01-01 forged (tubid) detached: connection lost",
+    "info Zoë 2000-01-01 forged (tubid) attached from 192.0.2.1:5",
+    "warning Zoë 2000-01-01 forged (tubid) does not answer: first",
+    "info Zoë 2000-01-01 forged (tubid) answers again",
+    "info Zoë 2000-01-01 forged (tubid) detached: connection lost",
   ]);
   assertEquals(poller.counts, {
     rounds: 5,
