@@ -33,6 +33,8 @@ export interface Limits {
   readonly callsInProgress: number;
   /** References that one peer may make us hold, and we may hold of one peer. */
   readonly references: number;
+  /** Calls of `provide` over one connection; a real node makes one. */
+  readonly provides: number;
   /** Bytes waiting to be sent to a peer that does not read. */
   readonly pendingBytes: number;
   /** Connections on a listener, finished or not. */
@@ -62,6 +64,7 @@ export const defaultLimits: Limits = {
   textBytes: 1000,
   callsInProgress: 100,
   references: 1000,
+  provides: 20,
   pendingBytes: 32 * 1024 * 1024,
   connections: 20_000,
   negotiating: 4_000,

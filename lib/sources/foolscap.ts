@@ -6,6 +6,7 @@ import { defaultLimits } from "../foolscap/limits.ts";
 import {
   type Argument,
   isRemoteReference,
+  type Peer,
   Referenceable,
   type RemoteReference,
 } from "../foolscap/references.ts";
@@ -18,6 +19,9 @@ import type { PolledNode, Poller } from "./poller.ts";
 
 const logger = getLogger(["gatherer", "nodes"]);
 
+const TOO_MANY =
+  `provide was called more than ${defaultLimits.provides} times over one connection`;
+
 /**
  * The gatherer as nodes see it: the object that the FURL names. A provider that calls `provide`
  * is polled until its connection ends. Its key is the tubid that the connection has proven,
@@ -29,10 +33,16 @@ export function makeStatsGatherer(poller: Poller): Referenceable {
     AbortSignal,
     { node: PolledNode; provider: RemoteReference }
   >();
+  const calls = new WeakMap<Peer, number>();
   return new Referenceable(RI_STATS_GATHERER, {
     provide: {
       parameters: ["provider", "nickname"],
       call([provider, nickname], peer) {
+        const count = (calls.get(peer) ?? 0) + 1;
+        calls.set(peer, count);
+        // Each is a poll and a line in the log: a flood of them must be neither.
+        const tooMany = count - defaultLimits.provides;
+        if (tooMany > 1) throw new Violation(TOO_MANY);
         const refuse = (reason: string): never => {
           // Real nodes ask for no answer, so only our log ever tells.
           logger.warn("refused the provider {tubid} at {address}: {reason}", {
@@ -42,6 +52,7 @@ export function makeStatsGatherer(poller: Poller): Referenceable {
           });
           throw new Violation(reason);
         };
+        if (tooMany === 1) return refuse(TOO_MANY);
         if (!isRemoteReference(provider)) {
           return refuse("the argument 'provider' is not a reference");
         }
