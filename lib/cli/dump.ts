@@ -11,7 +11,7 @@ import { readSnapshotFile, SNAPSHOT_NAME } from "../snapshot/file.ts";
 import { writeJson } from "../snapshot/json.ts";
 import { readAny } from "../snapshot/scan.ts";
 import { prettyDump, SHORT_KEY } from "./dump_pretty.ts";
-import { globMatcher } from "./glob.ts";
+import { globMatcher } from "../glob.ts";
 import { readOptions } from "./options.ts";
 
 /** What `gatherer dump` needs of the process around it. */

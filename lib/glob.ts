@@ -1,4 +1,4 @@
-import { UserError } from "../errors.ts";
+import { UserError } from "./errors.ts";
 
 /**
  * A shell-like pattern: `*` any text, `?` one character, `[a-c]` one of these, `[!a-c]` none of

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../lib/errors.ts";
-import { globMatcher } from "../../lib/cli/glob.ts";
+import { UserError } from "../lib/errors.ts";
+import { globMatcher } from "../lib/glob.ts";
 
 Deno.test("globMatcher() matches as the shell does", () => {
   const f = (glob: string, matching: string[], others: string[]) => {
