@@ -1,17 +1,15 @@
 // Who am I? A graph's name: that graph's Munin plugin. Else: the command line.
 
+import { cli, explain, pluginIo } from "./lib/cli/cli.ts";
 import { programName } from "./lib/cli/program_name.ts";
-import { findGraph } from "./lib/munin/graphs.ts";
+import { isPluginCall, muninPlugin } from "./lib/cli/munin.ts";
 
 const name = await programName();
-if (findGraph(name)) {
-  const { explain, pluginIo } = await import("./lib/cli/cli.ts");
-  const { muninPlugin } = await import("./lib/cli/munin.ts");
+if (isPluginCall(name, Deno.args, Deno.env)) {
   Deno.exitCode = await explain(
     name,
     () => muninPlugin(name, Deno.args, pluginIo()),
   );
 } else {
-  const { cli } = await import("./lib/cli/cli.ts");
   Deno.exitCode = await cli(Deno.args);
 }

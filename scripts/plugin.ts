@@ -7,13 +7,12 @@
  * @module
  */
 import { explain, pluginIo } from "../lib/cli/cli.ts";
-import { muninPlugin } from "../lib/cli/munin.ts";
+import { isPluginCall, muninPlugin } from "../lib/cli/munin.ts";
 import { programName } from "../lib/cli/program_name.ts";
-import { findGraph } from "../lib/munin/graphs.ts";
 import { reveal } from "./hidden.ts";
 
 const name = await programName();
-if (findGraph(name)) {
+if (isPluginCall(name, Deno.args, Deno.env)) {
   Deno.exitCode = await explain(
     name,
     () => muninPlugin(name, Deno.args, pluginIo()),

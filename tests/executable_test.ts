@@ -9,7 +9,7 @@ import { buildScript, compile } from "../scripts/build.ts";
 import { muninPlugin } from "../lib/cli/munin.ts";
 import { systemClock } from "../lib/clock.ts";
 import { UserError } from "../lib/errors.ts";
-import { graphs } from "../lib/munin/graphs.ts";
+import { tahoeStats as graphs } from "../lib/munin/tahoe_stats.ts";
 import {
   builtBinary,
   builtScript,
@@ -67,6 +67,9 @@ async function expected(graph: string, phase?: string): Promise<string> {
     env: { statsfile: msgpack },
     clock: systemClock,
     stdout: (part) => void (text += part),
+    stderr: (line) => {
+      throw new Error(line);
+    },
   });
   assert(text.length > 0);
   return text;
@@ -137,8 +140,12 @@ for (
     const help = await asPlugin([path, "--help"]);
     assertEquals(help.code, 0);
     assertStringIncludes(help.stdout, "Usage: gatherer COMMAND");
-    const none = await asPlugin([path]);
+    const shell = { clearEnv: true, env: { PATH: muninEnv.PATH } };
+    const none = await run([path], shell);
     assertEquals([none.code, none.stdout], [2, ""]);
+    // Under Munin it is all graphs at once.
+    const all = await asPlugin([path]);
+    assertEquals([all.code, all.stdout], [0, await expected("gatherer")]);
     const unknown = await asPlugin([path, "no such"]);
     assertEquals([unknown.code, unknown.stdout], [2, ""]);
     assertMatch(
@@ -270,10 +277,7 @@ for (
     });
     const suggested = await asPlugin([`${links}/${GRAPH}`, "suggest"]);
     assertEquals([suggested.code, suggested.stderr], [0, ""]);
-    assertEquals(
-      suggested.stdout,
-      graphs.map(({ name }) => `${name.replace(/^tahoe_/, "")}\n`).join(""),
-    );
+    assertEquals(suggested.stdout, await expected(GRAPH, "suggest"));
   });
 
   test("what goes wrong is one line on stderr, exit 1, nothing on stdout", async (executable) => {
@@ -388,8 +392,8 @@ for (
     assertEquals(code, 0, stderr);
     assertMatch(stdout, /alpha/);
     assertMatch(stdout, /^graph_title Tahoe/m);
-    assertMatch(stdout, /^alpha_\w{4}\.value \d+$/m);
-    assertMatch(stdout, /^beta_\w{4}\.value \d+$/m);
+    assertMatch(stdout, /^alpha_\w{4}\.value \d{10}:\d+$/m);
+    assertMatch(stdout, /^beta_\w{4}\.value \d{10}:\d+$/m);
   });
 }
 
@@ -505,7 +509,7 @@ Deno.test({
         "allow_env []",
         "allow_net []",
         "allow_read []",
-        'allow_sys ["networkInterfaces"]',
+        'allow_sys ["networkInterfaces","hostname"]',
         "allow_write []",
       ]);
       assertStringIncludes(text, '"prompt":false');

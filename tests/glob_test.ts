@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../lib/errors.ts";
-import { globMatcher } from "../lib/glob.ts";
+import { globMatcher, globsMatcher } from "../lib/glob.ts";
 
 Deno.test("globMatcher() matches as the shell does", () => {
   const f = (glob: string, matching: string[], others: string[]) => {
@@ -45,4 +45,19 @@ Deno.test("globMatcher() refuses a range that runs backwards", () => {
     error.message,
     'the pattern "[z-a]" has a range in brackets that runs backwards',
   );
+});
+
+Deno.test("a pattern with many stars takes no longer than a text and a pattern are long", () => {
+  const text = "a".repeat(100_000);
+  assertEquals(globMatcher("*a".repeat(20) + "*b")(text), false);
+  assertEquals(globMatcher("*a".repeat(20) + "*")(text), true);
+});
+
+Deno.test("globsMatcher() matches one of several, and with none everything", () => {
+  const matches = globsMatcher(" tahoe_*,mailer_? ");
+  assertEquals(
+    ["tahoe_x", "mailer_1", "mailer_", "x"].map(matches),
+    [true, true, false, false],
+  );
+  assertEquals(["", "x"].map(globsMatcher(" , ")), [true, true]);
 });

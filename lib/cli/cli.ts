@@ -11,7 +11,7 @@ Usage: gatherer COMMAND [options]
   serve        run a gatherer: nodes attach to it and are polled
   dump         print the snapshot: the latest figures of every node
   munin GRAPH  be a Munin plugin, as a symlink named after a graph is
-  graphs       list the graphs
+  graphs       list the graphs, and which of them have data
   demo         see it work: a gatherer, two nodes, the dump, a graph
 
 Each command has --help with examples. Called by a graph's name, through a symlink in Munin's
@@ -60,7 +60,10 @@ const commands: Readonly<
     help: async () => (await import("./graphs.ts")).graphsHelp,
     run: async (args) => {
       const { graphsCommand } = await import("./graphs.ts");
-      return await graphsCommand(args, { stdout: writeStdout });
+      return await graphsCommand(args, {
+        stdout: writeStdout,
+        clock: systemClock,
+      });
     },
   },
   demo: {
@@ -74,8 +77,14 @@ export function pluginIo(): {
   env: Record<string, string>;
   clock: typeof systemClock;
   stdout: typeof writeStdout;
+  stderr: typeof writeStderr;
 } {
-  return { env: Deno.env.toObject(), clock: systemClock, stdout: writeStdout };
+  return {
+    env: Deno.env.toObject(),
+    clock: systemClock,
+    stdout: writeStdout,
+    stderr: writeStderr,
+  };
 }
 
 /**

@@ -8,7 +8,7 @@ import { dump } from "./dump.ts";
 import { muninPlugin } from "./munin.ts";
 import { readOptions } from "./options.ts";
 import { untilSignal } from "./serve.ts";
-import { wantsColor, writeStdout } from "./terminal.ts";
+import { wantsColor, writeStderr, writeStdout } from "./terminal.ts";
 
 /** What `gatherer demo --help` says. */
 export const demoHelp = `\
@@ -72,6 +72,7 @@ export async function demo(args: readonly string[]): Promise<number> {
       );
       await muninPlugin(GRAPH, phase ? [phase] : [], {
         ...io,
+        stderr: writeStderr,
         env: { statsfile: snapshot },
       });
     }

@@ -1,50 +1,191 @@
+import type { Clock } from "../clock.ts";
+import { UserError } from "../errors.ts";
+import { builtInGraphs, graphsWithData, isBuiltIn } from "../munin/catalog.ts";
+import { tahoeServer } from "../munin/families.ts";
+import { drawFields } from "../munin/draw.ts";
+import type { Graph, GraphType } from "../munin/graph.ts";
+import { loadGraphsFile } from "../munin/graphs_file.ts";
+import { Held } from "../munin/held.ts";
+import { readAllNodes } from "../snapshot/file.ts";
 import { readOptions } from "./options.ts";
-import { graphs } from "../munin/graphs.ts";
-
-/** The table of all graphs, for people. */
-export function graphsTable(): string {
-  const rows = [
-    ["GRAPH", "STATISTIC", "DRAWN AS"],
-    ...graphs.map((graph) => [
-      graph.name,
-      `${graph.group} ${graph.stat}`,
-      graph.type === "DERIVE" ? "growth a second" : "value",
-    ]),
-  ];
-  const widths = [0, 1].map((column) =>
-    Math.max(...rows.map((row) => row[column].length))
-  );
-  return rows.map(([name, statistic, drawn]) =>
-    `${name.padEnd(widths[0])}  ${statistic.padEnd(widths[1])}  ${drawn}\n`
-  ).join("");
-}
 
 /** What `gatherer graphs --help` says. */
 export const graphsHelp = `\
-Usage: gatherer graphs
+Usage: gatherer graphs [SNAPSHOT | --basedir DIR] [--graphs FILE] [--with-data]
 
-Lists the graphs: the name that a link in Munin's plugins directory must have, the statistic that
-the graph draws, and whether it draws the value or its growth.
+Lists the graphs: the name that a link in Munin's plugins directory must have, how many lines it has
+at the moment, what it draws, and whether it draws the value or its growth. Besides those listed,
+gatherer_stat_NAME and gatherer_counter_NAME draw any statistic of that NAME, its dots and dashes
+written as _.
 
-Example: all of them in Munin
+Options:
+  --basedir DIR  a base directory of "gatherer serve" (default: ./gatherer, if it is there)
+  --graphs FILE  a file with graphs of your own, listed as well
+  --with-data    only those of which there is something to draw, names alone
 
-  for graph in $(gatherer graphs | awk 'NR > 1 { print $1 }'); do
-    ln -s /usr/local/lib/gatherer/gatherer /etc/munin/plugins/$graph
-  done
+Examples:
+  gatherer graphs --basedir /var/lib/gatherer
+  gatherer graphs --with-data --basedir /var/lib/gatherer --graphs /etc/gatherer/graphs.json
 `;
+
+/** What the command needs of the process around it. */
+export interface GraphsIo {
+  readonly clock: Clock;
+  stdout(text: string): void | Promise<void>;
+}
 
 /**
  * `gatherer graphs`.
  *
- * @param io.stdout Writes to stdout.
  * @returns The exit code, 0.
- * @throws UserError code 2 for any argument.
+ * @throws UserError code 2 for wrong usage, 1 when a file that was named cannot be used.
  */
 export async function graphsCommand(
   args: readonly string[],
-  io: { stdout(text: string): void | Promise<void> },
+  io: GraphsIo,
 ): Promise<number> {
-  readOptions("graphs", args, {});
-  await io.stdout(graphsTable());
+  const { values, flags, positional } = readOptions("graphs", args, {
+    value: ["basedir", "graphs"],
+    flag: ["with-data"],
+    positional: 1,
+  });
+  const named = positional[0] ?? values.basedir;
+  if (positional.length > 0 && values.basedir !== undefined) {
+    throw new UserError(
+      "a snapshot and --basedir at once: give one of them; see gatherer graphs --help",
+      2,
+    );
+  }
+  const operators = values.graphs === undefined
+    ? []
+    : loadGraphsFile(values.graphs, isBuiltIn).graphs;
+  const held = await readIfThere(named, io.clock);
+  if (flags["with-data"]) {
+    if (!held) {
+      throw new UserError(
+        "there is no ./gatherer with a snapshot in it: say where it is with --basedir",
+      );
+    }
+    for (const { name } of graphsWithData(held, operators)) {
+      await io.stdout(`${name}\n`);
+    }
+    return 0;
+  }
+  await io.stdout(graphsTable(held, operators));
   return 0;
+}
+
+async function readIfThere(
+  path: string | undefined,
+  clock: Clock,
+): Promise<Held | undefined> {
+  try {
+    const nodes = await readAllNodes(path ?? "gatherer", clock);
+    return new Held(nodes, { now: clock.now() / 1000, dated: true });
+  } catch (error) {
+    if (path === undefined && error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Two families of many graphs are a row each, where there is nothing to draw. */
+const families = [
+  "tahoe_server_operations_OP",
+  "tahoe_server_latency_OP_PERCENTILE",
+];
+
+/**
+ * The table of all graphs, for people.
+ * @param held Left out: it is not known which have data.
+ */
+export function graphsTable(
+  held: Held | undefined,
+  operators: readonly Graph[],
+): string {
+  const withData = new Map(
+    (held ? graphsWithData(held, operators) : []).map((
+      graph,
+    ) => [graph.name, graph]),
+  );
+  const folded = new Set(
+    tahoeServer.map(({ name }) => name).filter((name) => !withData.has(name)),
+  );
+  const rows = [["GRAPH", "LINES", "STATISTIC", "DRAWN AS"]];
+  const listed = new Set<string>();
+  const add = (graph: Graph) => {
+    listed.add(graph.name);
+    if (folded.has(graph.name)) return;
+    const lines = held && withData.has(graph.name)
+      ? `${drawFields(graph, held).length}`
+      : held
+      ? "none"
+      : "?";
+    rows.push([graph.name, lines, ...described(graph)]);
+  };
+  builtInGraphs.forEach(add);
+  for (const family of families) {
+    const prefix = family.replace(/OP.*/, "");
+    const left = [...folded].filter((name) => name.startsWith(prefix)).length;
+    if (left > 0) {
+      rows.push([
+        family,
+        held ? "none" : "?",
+        `${left} graphs, see the documentation`,
+        "",
+      ]);
+    }
+  }
+  operators.forEach(add);
+  for (const graph of withData.values()) {
+    if (!listed.has(graph.name)) add(graph);
+  }
+  const widths = rows[0].map((_, column) =>
+    Math.max(...rows.map((row) => row[column].length))
+  );
+  return rows.map((row) =>
+    `${
+      row.map((cell, column) => cell.padEnd(widths[column])).join("  ")
+        .trimEnd()
+    }\n`
+  ).join("");
+}
+
+function described(
+  { lines, title }: Graph,
+): [statistic: string, drawn: string] {
+  switch (lines.kind) {
+    case "nodes": {
+      const stat = typeof lines.stat === "string" ? lines.stat : title;
+      return [`${lines.group} ${stat}`, drawnAs(lines.type)];
+    }
+    case "sums":
+      return [
+        `${lines.fields[0].group} ${
+          lines.fields.map(({ stat }) => stat).join(", ")
+        }`,
+        "sum over nodes",
+      ];
+    case "pattern":
+      return [
+        lines.statistics.map(({ group, glob }) =>
+          `${group ? `${group} ` : ""}${glob}`
+        ).join(", "),
+        lines.per === "total"
+          ? "sum over nodes"
+          : lines.type
+          ? drawnAs(lines.type)
+          : "as fits each",
+      ];
+    case "growth":
+      return [
+        "stats storage_server.disk_used",
+        lines.show === "rate" ? "growth over 1 h, 1 d" : "days left",
+      ];
+    case "heard":
+      return ["", "nodes heard from, silent"];
+  }
+}
+
+function drawnAs(type: GraphType): string {
+  return type === "DERIVE" ? "growth a second" : "value";
 }

@@ -2,6 +2,8 @@ import { systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { parseLocation, parsePort } from "../gatherer/basedir.ts";
 import { type GathererOptions, startGatherer } from "../gatherer/gatherer.ts";
+import { DEFAULT_ACCESS } from "../munin_node/access.ts";
+import { MUNIN_OPTIONS, readMuninOptions } from "./serve_munin.ts";
 import { logToStderr } from "./logging.ts";
 import { readOptions, readSeconds } from "./options.ts";
 import { writeStderr, writeStdout } from "./terminal.ts";
@@ -30,10 +32,25 @@ Options:
   --interval SECONDS  from one round of polls to the next         (default: 60)
   --timeout SECONDS   after which an unanswered poll is given up  (default: 20)
   --private           base directory 0700 and snapshot 0600: then Munin's plugins need a "user"
+  --spool SIZE        how much of the past is kept, for at most 7 days: 512M, 2G; 0: nothing
+                                                                  (default: 512M)
   --help              this text
+
+Options for Munin, which is answered without munin-node and plugins:
+  --munin [ADDR:]PORT        where to listen; Munin's masters expect 4949. ADDR is an address of
+                             this machine (default: 127.0.0.1), [::] all of them
+  --munin-nodes [ADDR:]PORT  where each node is a Munin host of its own; list them with
+                             echo nodes | nc ADDR PORT
+  --munin-allow RULES        who may ask: addresses and networks, "!" in front keeps one out, the
+                             first that matches decides (default: ${DEFAULT_ACCESS})
+  --munin-name HOST          the Munin host of all nodes (default: this machine's name)
+  --munin-select GLOBS       only graphs of these names, such as "tahoe_* mailer_*"
+  --munin-drilldown WHEN     yes, no, auto: a page for each node, too        (default: auto)
+  --graphs FILE              a file with graphs of your own
 
 Examples:
   gatherer serve --basedir /var/lib/gatherer --hostname stats.example.org --port tcp:3456
+  gatherer serve --munin [::]:4949 --munin-allow "127.0.0.1 192.0.2.0/24"
   gatherer serve --interval 10
 `;
 
@@ -45,7 +62,16 @@ export function readServeOptions(
   args: readonly string[],
 ): Omit<GathererOptions, "clock"> {
   const { values, flags } = readOptions("serve", args, {
-    value: ["basedir", "port", "hostname", "location", "interval", "timeout"],
+    value: [
+      "basedir",
+      "port",
+      "hostname",
+      "location",
+      "interval",
+      "timeout",
+      "spool",
+      ...MUNIN_OPTIONS,
+    ],
     flag: ["private"],
   });
   const { hostname } = values;
@@ -70,7 +96,24 @@ export function readServeOptions(
     intervalMs: readSeconds("interval", values.interval ?? "60", 1),
     timeoutMs: readSeconds("timeout", values.timeout ?? "20", 1),
     private: flags.private,
+    spoolBytes: values.spool === undefined
+      ? undefined
+      : readBytes(values.spool),
+    munin: readMuninOptions(values),
   };
+}
+
+/** A size such as 512M; units of 1024. */
+function readBytes(text: string): number {
+  const match = /^(\d{1,12})([KMGT]?)$/i.exec(text);
+  if (!match) {
+    throw new UserError(
+      `--spool: "${text}" is not a size; expected bytes or such as 512M or 2G`,
+      2,
+    );
+  }
+  const power = " KMGT".indexOf(match[2].toUpperCase() || " ");
+  return Number(match[1]) * 1024 ** power;
 }
 
 /**

@@ -3,10 +3,13 @@ import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
+import { MuninPlugin, type MuninPluginOptions } from "../plugins/munin.ts";
 import { SnapshotPlugin } from "../plugins/snapshot.ts";
+import { SpoolPlugin } from "../plugins/spool.ts";
 import { reasonOf } from "../secret_file.ts";
 import { loadSnapshot, SNAPSHOT_NAME } from "../snapshot/file.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
+import { SPOOL_NAME } from "../spool/portion.ts";
 import { makeStatsGatherer } from "../sources/foolscap.ts";
 import { Poller } from "../sources/poller.ts";
 import { Tree } from "../tree/tree.ts";
@@ -39,8 +42,31 @@ export interface GathererOptions {
   readonly intervalMs: number;
   /** Milliseconds after which an unanswered poll is given up. */
   readonly timeoutMs?: number;
-  /** Whether the base directory and the snapshot are for their owner only. */
+  /** Whether the base directory, the snapshot and the spool are for their owner only. */
   readonly private?: boolean;
+  /** Bytes that the spool of past figures takes at most; 0: there is none. */
+  readonly spoolBytes?: number;
+  /** Where and how Munin's masters are answered; left out: nowhere. */
+  readonly munin?: MuninServing;
+}
+
+/** How Munin's masters are answered. */
+export interface MuninServing extends
+  Pick<
+    MuninPluginOptions,
+    "hostName" | "access" | "operators" | "selects" | "drilldown" | "version"
+  > {
+  /** Where all nodes together are one host. */
+  readonly all?: ListenAddress;
+  /** Where each node is a host of its own. */
+  readonly nodes?: ListenAddress;
+}
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
 }
 
 /** A gatherer that runs. */
@@ -49,6 +75,11 @@ export interface Gatherer extends AsyncDisposable {
   readonly furl: string;
   readonly tubid: string;
   readonly port: number;
+  /** Where Munin's masters are answered. */
+  readonly munin: {
+    readonly all?: ListenAddress;
+    readonly nodes?: ListenAddress;
+  };
   readonly tree: Tree;
   /** Ends it: the write under way is finished, plugins are told, connections closed. */
   stop(): Promise<void>;
@@ -88,7 +119,18 @@ export async function startGatherer(
     snapshotPath,
     options.private ? 0o600 : 0o644,
   );
-  const plugins = new Plugins(tree, [snapshot]);
+  const spool = options.spoolBytes === 0 ? undefined : new SpoolPlugin({
+    directory: basedir.file(SPOOL_NAME),
+    clock,
+    mode: options.private ? 0o600 : 0o644,
+    maxBytes: options.spoolBytes,
+  });
+  const munin = muninPlugins(options, spool && basedir.file(SPOOL_NAME));
+  const plugins = new Plugins(tree, [
+    snapshot,
+    ...(spool ? [spool] : []),
+    ...Object.values(munin),
+  ]);
   await plugins.start();
   cleanup.defer(() => plugins.stop());
 
@@ -140,10 +182,31 @@ export async function startGatherer(
     furl,
     tubid: tub.tubid,
     port,
+    munin: { all: munin.all?.address, nodes: munin.nodes?.address },
     tree,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** A plugin for each place where Munin's masters are answered. */
+function muninPlugins(
+  { munin, clock }: GathererOptions,
+  spool: string | undefined,
+): { all?: MuninPlugin; nodes?: MuninPlugin } {
+  const plugins: { all?: MuninPlugin; nodes?: MuninPlugin } = {};
+  for (const kind of ["all", "nodes"] as const) {
+    const address = munin?.[kind];
+    if (!munin || !address) continue;
+    plugins[kind] = new MuninPlugin({
+      ...munin,
+      ...address,
+      nodesAsHosts: kind === "nodes",
+      spool,
+      clock,
+    });
+  }
+  return plugins;
 }
 
 async function listen(

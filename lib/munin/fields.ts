@@ -20,13 +20,21 @@ export interface NamedNode {
   readonly nickname: string;
 }
 
+/** The longest service of Tahoe-LAFS's: tahoe_helper_upload_already_present. */
+const usualService = 35;
+
 /**
  * Longest field name, in characters (which are bytes). Munin stores a series in
  * `<host>-<service>-<field>-g.rrd`, and a file name has 255 bytes: 64 for the longest host name
- * on Linux, 35 for the longest service (tahoe_helper_upload_already_present), 8 for `-`, `-` and
- * `-g.rrd`, and 8 for what rrdtool appends to the name of a temporary copy.
+ * on Linux, 35 for most services, 8 for `-`, `-` and `-g.rrd`, and 8 for what rrdtool appends to
+ * the name of a temporary copy.
  */
-export const maxFieldLength: number = 255 - 64 - 35 - 8 - 8;
+export const maxFieldLength: number = 255 - 64 - usualService - 8 - 8;
+
+/** The longest field name in a service; shorter than {@linkcode maxFieldLength} for a long one. */
+export function longestField(service: string): number {
+  return maxFieldLength - Math.max(0, service.length - usualService);
+}
 
 /** How much of a TUBID every name carries. */
 const shortKey = 4;
@@ -52,10 +60,13 @@ export function smash(text: string): string {
  * not do: a newcomer with a lower TUBID would take the name, and with it the history, of a node
  * that had it for years, and anyone can make such a TUBID within seconds.
  */
-export function fieldNames(nodes: readonly NamedNode[]): string[] {
+export function fieldNames(
+  nodes: readonly NamedNode[],
+  longest: number = maxFieldLength,
+): string[] {
   const taken = new Set<string>();
   return nodes.map((node, position) => {
-    const name = freeName(node, position, taken);
+    const name = freeName(node, position, taken, longest);
     taken.add(name);
     return name;
   });
@@ -65,22 +76,27 @@ function freeName(
   node: NamedNode,
   position: number,
   taken: ReadonlySet<string>,
+  longest: number,
 ): string {
   const nickname = smash(node.nickname);
   const key = smash(node.key);
   for (let length = shortKey; length <= wholeKey; length++) {
-    const name = compose(nickname, key.slice(0, length));
+    const name = compose(nickname, key.slice(0, length), longest);
     if (!taken.has(name)) return name;
     if (length >= key.length) break;
   }
   // Real TUBIDs differ somewhere; these keys are not TUBIDs. The place in the file is as stable.
   for (let number = position;; number++) {
-    const name = compose(nickname, `${key.slice(0, wholeKey)}_${number}`);
+    const name = compose(
+      nickname,
+      `${key.slice(0, wholeKey)}_${number}`,
+      longest,
+    );
     if (!taken.has(name)) return name;
   }
 }
 
-function compose(nickname: string, suffix: string): string {
+function compose(nickname: string, suffix: string, longest: number): string {
   const start = /^[0-9]/.test(nickname) ? `_${nickname}` : nickname;
-  return `${start.slice(0, maxFieldLength - 1 - suffix.length)}_${suffix}`;
+  return `${start.slice(0, longest - 1 - suffix.length)}_${suffix}`;
 }

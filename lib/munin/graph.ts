@@ -38,7 +38,12 @@ export interface Graph {
 }
 
 /** What a graph draws. */
-export type Lines = NodeLines | SumLines | PatternLines | GrowthLines;
+export type Lines =
+  | NodeLines
+  | SumLines
+  | PatternLines
+  | GrowthLines
+  | { readonly kind: "heard" };
 
 /** A line a node: one statistic. */
 export interface NodeLines {

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Plugin } from "./plugin.ts";
+import { Roster } from "../tree/roster.ts";
 import { encodeNode, snapshotParts } from "../snapshot/codec.ts";
 import { writeSnapshot } from "../snapshot/file.ts";
 import type { Host } from "../tree/host.ts";
@@ -9,14 +10,6 @@ import type { Value } from "../value.ts";
 
 /** Nodes that are encoded in one go: some 10 ms of work, then others have their turn. */
 const BATCH = 500;
-
-interface Entry {
-  readonly cluster: string;
-  readonly key: string;
-  readonly observation: Observation;
-  readonly nickname: string;
-  readonly bytes: Uint8Array;
-}
 
 /** What the plugin has done, for the gatherer's own statistics. */
 export interface SnapshotCounts {
@@ -33,8 +26,12 @@ export class SnapshotPlugin implements Plugin {
   readonly counts: SnapshotCounts = { writes: 0, bytes: 0 };
   readonly #path: string;
   readonly #mode: number;
-  /** By cluster and key, in order of arrival: Munin's field names rest on the file's order. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #roster = new Roster();
+  /** What nodes' figures are in the file, with the nickname that is in there. */
+  readonly #encoded = new WeakMap<
+    Observation,
+    { nickname: string; bytes: Uint8Array }
+  >();
 
   /** @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600. */
   constructor(path: string, mode: number) {
@@ -43,39 +40,28 @@ export class SnapshotPlugin implements Plugin {
   }
 
   async notify(cluster: Cluster): Promise<void> {
-    await this.#encode(cluster);
-    const entries = [...this.#entries.values()];
-    const parts = snapshotParts(entries.map((entry) => entry.bytes));
+    this.#roster.update(cluster);
+    const parts = snapshotParts(await this.#encode());
     await writeSnapshot(this.#path, parts, { mode: this.#mode });
     this.counts.writes++;
     for (const part of parts) this.counts.bytes += part.length;
   }
 
-  async #encode(cluster: Cluster): Promise<void> {
-    for (const [id, entry] of this.#entries) {
-      if (entry.cluster === cluster.name && !cluster.hosts.has(entry.key)) {
-        this.#entries.delete(id);
-      }
-    }
+  async #encode(): Promise<Uint8Array[]> {
+    const all: Uint8Array[] = [];
     let encoded = 0;
-    for (const host of cluster.hosts.values()) {
-      const { key, nickname, observation } = host;
+    for (const { host } of this.#roster.entries()) {
+      const { nickname, observation } = host;
       if (!observation) continue;
-      const id = `${cluster.name}\n${key}`;
-      const old = this.#entries.get(id);
-      if (old?.observation === observation && old.nickname === nickname) {
-        continue;
+      let entry = this.#encoded.get(observation);
+      if (entry?.nickname !== nickname) {
+        entry = { nickname, bytes: encodeHost(host, observation) };
+        this.#encoded.set(observation, entry);
+        if (++encoded % BATCH === 0) await setImmediate();
       }
-      const bytes = encodeHost(host, observation);
-      this.#entries.set(id, {
-        cluster: cluster.name,
-        key,
-        observation,
-        nickname,
-        bytes,
-      });
-      if (++encoded % BATCH === 0) await setImmediate();
+      all.push(entry.bytes);
     }
+    return all;
   }
 }
 

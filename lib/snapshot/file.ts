@@ -7,7 +7,12 @@
 import { type Clock, sleep } from "../clock.ts";
 import { messageOf, UserError } from "../errors.ts";
 import { decodeSnapshot, SnapshotError, type SnapshotNode } from "./codec.ts";
-import { type StatGroup, type StatSample, StatScanner } from "./scan.ts";
+import {
+  readAny,
+  type StatGroup,
+  type StatSample,
+  StatScanner,
+} from "./scan.ts";
 
 /** The snapshot's name in a base directory. */
 export const SNAPSHOT_NAME = "stats.msgpack";
@@ -125,18 +130,41 @@ export function scanSnapshotFile(
   group: StatGroup,
   name: string,
 ): Promise<StatSample[]> {
-  return reading(path, clock, (file) => {
-    try {
-      return scanFile(file, new StatScanner(group, name));
-    } catch (error) {
-      if (!(error instanceof SnapshotError)) throw error;
-      throw new UserError(
-        `cannot use the snapshot ${quote(file)}: ${error.message}`,
-        1,
-        { cause: error },
-      );
-    }
+  return reading(
+    path,
+    clock,
+    (file) => inOrder(file, () => scanFile(file, new StatScanner(group, name))),
+  );
+}
+
+/**
+ * Every node with all its statistics, in the order of a snapshot or stats.json.
+ *
+ * @param path A file, or a base directory.
+ * @throws UserError that names file and reason; also when the content is not in order.
+ */
+export function readAllNodes(
+  path: string,
+  clock: Clock,
+): Promise<SnapshotNode[]> {
+  return reading(path, clock, async (file) => {
+    const bytes = await Deno.readFile(file);
+    return inOrder(file, () => readAny(bytes));
   });
+}
+
+/** Says which file it is that is not in order. */
+function inOrder<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SnapshotError)) throw error;
+    throw new UserError(
+      `cannot use the snapshot ${quote(file)}: ${error.message}`,
+      1,
+      { cause: error },
+    );
+  }
 }
 
 /** Synchronous: a plugin's process has nothing else to do, and each wait would cost it more. */

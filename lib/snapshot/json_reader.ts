@@ -38,21 +38,39 @@ const WORDS: [string, Value | undefined][] = [
   ["-Infinity", -Infinity],
 ];
 
+/** A place in a file, for people; both count from 1, columns in characters. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * Makes the error for bytes that are not in order.
+ * @param offset Where, in bytes from the start of the file.
+ */
+export type Refusal = (message: string, offset: number, place: Place) => Error;
+
+const refuseSnapshot: Refusal = (message, offset, { line, column }) =>
+  new SnapshotError(message, offset, `line ${line}, column ${column}`);
+
 /**
  * JSON as Python's `json` writes it: RFC 8259, and NaN, Infinity and -Infinity. JSON.parse will not
- * do: it knows none of those, and rounds integers beyond 2^53.
+ * do: it knows none of those, rounds integers beyond 2^53, and does not say where something is.
  *
  * A byte order mark at the start is passed over. Half of a surrogate pair becomes U+FFFD.
  */
 export class JsonReader implements Reader {
   readonly #bytes: Uint8Array;
   readonly #names: Names;
+  readonly #refuse: Refusal;
   #pos = 0;
   /** Whether the last text that was taken has a backslash in it. */
   #escaped = false;
 
-  constructor(bytes: Uint8Array) {
+  /** @param refuse Makes what is thrown; left out: a `SnapshotError`. */
+  constructor(bytes: Uint8Array, refuse: Refusal = refuseSnapshot) {
     this.#bytes = bytes;
+    this.#refuse = refuse;
     this.#names = new Names(bytes);
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
       this.#pos = 3;
@@ -67,6 +85,10 @@ export class JsonReader implements Reader {
     return this.#peek() === QUOTE;
   }
 
+  atList(): boolean {
+    return this.#peek() === 0x5b;
+  }
+
   map(entry: () => void): void {
     if (this.#peek() !== 0x7b) this.#unexpected("an object");
     this.#pos++;
@@ -78,6 +100,17 @@ export class JsonReader implements Reader {
       entry();
       if (this.#closes(0x7d, 'a comma or "}"')) return;
     }
+  }
+
+  /** Takes a list: calls `item` at each item; it must take it. */
+  list(item: () => void): void {
+    if (this.#peek() !== 0x5b) this.#unexpected("a list");
+    this.#pos++;
+    if (this.#peek() === 0x5d) {
+      this.#pos++;
+      return;
+    }
+    do item(); while (!this.#closes(0x5d, 'a comma or "]"'));
   }
 
   key(): string {
@@ -142,6 +175,13 @@ export class JsonReader implements Reader {
     this.#skip(0);
   }
 
+  /** Takes any item and gives its bytes, as they are in the file. */
+  source(): Uint8Array {
+    const start = this.offset;
+    this.skip();
+    return this.#bytes.subarray(start, this.#pos);
+  }
+
   end(): void {
     this.#space();
     if (this.#pos < this.#bytes.length) {
@@ -155,6 +195,11 @@ export class JsonReader implements Reader {
   }
 
   fail(message: string, offset: number = this.#pos): never {
+    throw this.#refuse(message, offset, this.place(offset));
+  }
+
+  /** The place that is `offset` bytes from the start. */
+  place(offset: number): Place {
     const before = this.#bytes.subarray(0, offset);
     const lineStart = before.lastIndexOf(0x0a) + 1;
     let line = 1;
@@ -163,11 +208,7 @@ export class JsonReader implements Reader {
     for (const byte of before.subarray(lineStart)) {
       if ((byte & 0xc0) !== 0x80) column++;
     }
-    throw new SnapshotError(
-      message,
-      offset,
-      `line ${line}, column ${column}`,
-    );
+    return { line, column };
   }
 
   #unexpected(expected: string): never {

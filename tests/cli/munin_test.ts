@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { graphsCommand } from "../../lib/cli/graphs.ts";
-import { muninPlugin } from "../../lib/cli/munin.ts";
+import { isPluginCall, muninPlugin } from "../../lib/cli/munin.ts";
 import { UserError } from "../../lib/errors.ts";
-import { graphs } from "../../lib/munin/graphs.ts";
 import { encodeNode, encodeSnapshot } from "../../lib/snapshot/codec.ts";
 import { readJson } from "../../lib/snapshot/json.ts";
 import { FakeClock } from "../fake_clock.ts";
@@ -27,9 +26,13 @@ async function run(
 ): Promise<Run> {
   const writes: string[] = [];
   const code = await muninPlugin(graph, args, {
-    env,
+    // As the original; what is said of time has tests of its own.
+    env: { timestamps: "no", ...env },
     clock: new FakeClock(nowSeconds * 1000),
     stdout: (text) => void writes.push(text),
+    stderr: (line) => {
+      throw new Error(line);
+    },
   });
   return { code, writes };
 }
@@ -47,6 +50,7 @@ async function failure(
         env,
         clock: stepping(),
         stdout: (text) => void writes.push(text),
+        stderr: () => {},
       }),
     UserError,
   );
@@ -213,9 +217,14 @@ Deno.test("an unknown graph: one line with what may have been meant, whatever th
   const cases: [string, RegExp][] = [
     [
       "tahoe_storage_alocated",
-      /^there is no graph "tahoe_storage_alocated": did you mean "tahoe_storage_allocated"\? "gatherer graphs" lists all 26$/,
+      /^there is no graph "tahoe_storage_alocated": did you mean "tahoe_storage_allocated"\? "gatherer graphs" lists all$/,
     ],
-    ["tahoe_", /^there is no graph "tahoe_": "gatherer graphs" lists all 26$/],
+    ["tahoe_", /^"tahoe_" is where links lead, and no graph: /],
+    ["gatherer_", /^"gatherer_" is where links lead, and no graph: /],
+    [
+      "gatherer_stat_",
+      /^there is no graph "gatherer_stat_": "gatherer graphs" lists all$/,
+    ],
     ["a\nb", /^there is no graph "a\\nb": /],
   ];
   for (const [name, pattern] of cases) {
@@ -245,9 +254,35 @@ Deno.test("autoconf answers yes or no with a reason, on one line, and never fail
     const bad = `${directory}/bad`;
     await Deno.writeTextFile(good, statsJson("5"));
     await Deno.writeTextFile(bad, "[]");
+    const empty = `${directory}/empty`;
+    await Deno.writeTextFile(empty, "{}");
     const cases: [string, Record<string, string>, RegExp][] = [
       ["tahoe_", { statsfile: good }, /^yes\n$/],
       [graph, { statsfile: good }, /^yes\n$/],
+      ["gatherer", { statsfile: good }, /^yes\n$/],
+      ["gatherer_", { statsfile: good }, /^yes\n$/],
+      ["gatherer", { statsfile: empty }, /^no \(no node reports .*\)\n$/],
+      ["tahoe_", { statsfile: empty }, /^no \(no node reports .*tahoe_.*\)\n$/],
+      [
+        "tahoe_storage_consumed",
+        { statsfile: good },
+        /^no \(no node reports what tahoe_storage_consumed draws\)\n$/,
+      ],
+      [
+        "gatherer_stat_storage_server_allocated",
+        { statsfile: good },
+        /^yes\n$/,
+      ],
+      [
+        "gatherer_stat_nosuch",
+        { statsfile: good },
+        /^no \(no node reports .*\)\n$/,
+      ],
+      [
+        "mine",
+        { statsfile: good, graphs: `${directory}/none` },
+        /^no \(.*none.*\)\n$/,
+      ],
       ["tahoe_", {}, /^no \(.*env\.statsfile.*\)\n$/],
       ["tahoe_", { statsfile: bad }, /^no \(.*bad.*\)\n$/],
       ["tahoe_", { statsfile: directory }, /^no \(.*stats\.msgpack.*\)\n$/],
@@ -260,6 +295,7 @@ Deno.test("autoconf answers yes or no with a reason, on one line, and never fail
         env,
         clock: stepping(),
         stdout: (text) => void writes.push(text),
+        stderr: () => {},
       });
       assertEquals([code, writes.length], [0, 1]);
       assertMatch(writes[0], pattern);
@@ -267,15 +303,47 @@ Deno.test("autoconf answers yes or no with a reason, on one line, and never fail
   });
 });
 
-Deno.test("suggest lists what a link's name adds to tahoe_, for every graph, data or none", async () => {
-  const { code, writes } = await run("tahoe_", ["suggest"], {});
-  assertEquals([code, writes.length], [0, 1]);
-  const suffixes = writes[0].trimEnd().split("\n");
-  assertEquals(
-    suffixes.map((suffix) => `tahoe_${suffix}`),
-    graphs.map(({ name }) => name),
-  );
-  for (const suffix of suffixes) assertMatch(suffix, /^[-\w.:]+$/);
+Deno.test("suggest lists what a link's name adds to that of the file, for every graph with data", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    await Deno.writeTextFile(
+      statsfile,
+      statsJson(`5, "mailer.queue-length": 3, "storage_server.disk_used": 1`),
+    );
+    const graphs = `${directory}/graphs.json`;
+    await Deno.writeTextFile(
+      graphs,
+      `{"graphs": {"mail": {"title": "Mail", "statistics": "mailer.*"}}}`,
+    );
+    const cases: [string, Record<string, string>, string[]][] = [
+      ["tahoe_", {}, [
+        "storage_allocated",
+        "disktotal",
+        "diskused",
+        "diskusage",
+        "doomsday",
+      ]],
+      ["tahoe_storage_get", { select: "*_diskused, tahoe_storage_*" }, [
+        "storage_allocated",
+        "diskused",
+      ]],
+      ["gatherer_", { graphs }, [
+        "nodes",
+        "stat_mailer_queue_length",
+        "stat_storage_server_disk_used",
+      ]],
+    ];
+    for (const [name, env, expected] of cases) {
+      const { code, writes } = await run(name, ["suggest"], {
+        statsfile,
+        ...env,
+      });
+      assertEquals([code, writes.length], [0, 1]);
+      const suffixes = writes[0].trimEnd().split("\n");
+      assertEquals(suffixes, expected);
+      for (const suffix of suffixes) assertMatch(suffix, /^[-\w.:]+$/);
+    }
+  });
 });
 
 Deno.test("what a hostile nickname says stays out of the output", async () => {
@@ -296,29 +364,230 @@ Deno.test("what a hostile nickname says stays out of the output", async () => {
   });
 });
 
-Deno.test("gatherer graphs prints one line a graph under a heading", async () => {
-  const writes: string[] = [];
-  assertEquals(
-    await graphsCommand([], { stdout: (text) => void writes.push(text) }),
-    0,
-  );
-  const lines = writes.join("").trimEnd().split("\n");
-  assertEquals(lines.length, 27);
-  assertMatch(lines[0], /^GRAPH +STATISTIC +DRAWN AS$/);
-  assertMatch(
-    lines[8],
-    /^tahoe_storage_operations_get +counters storage_server\.get +growth a second$/,
-  );
-  assertEquals(lines.filter((line) => / value$/.test(line)).length, 13);
-  for (const line of lines) assert(line.length <= 110);
+Deno.test("values carry their time, in fetch and, where Munin takes it, after config", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    await Deno.writeTextFile(statsfile, statsJson("5"));
+    const env = { statsfile, timestamps: "yes" };
+    const value = "n_abcd.value 1700000000:5\n";
+    assertEquals((await run(graph, [], env)).writes, [value]);
+    const [config] = (await run(graph, ["config"], env)).writes;
+    assertEquals(config.includes(".value"), false);
+    const dirty = { ...env, MUNIN_CAP_DIRTYCONFIG: "1" };
+    assertEquals((await run(graph, ["config"], dirty)).writes, [
+      config + value,
+    ]);
+  });
 });
 
-Deno.test("gatherer graphs takes no arguments", async () => {
-  for (const args of [["tahoe_"], ["--all"]]) {
-    const error = await assertRejects(
-      () => graphsCommand(args, { stdout: () => {} }),
-      UserError,
+Deno.test("an operator's own graph by its name; a broken file costs the built-in graphs nothing", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    const graphs = `${directory}/graphs.json`;
+    await Deno.writeTextFile(statsfile, statsJson("5"));
+    await Deno.writeTextFile(
+      graphs,
+      `{"graphs": {"mine": {"title": "Mine", "statistics": "stats:storage_server.allocated"}},
+        "limits": {"${graph}": {"warning": ":7"}}}`,
     );
-    assertEquals(error.exitCode, 2);
+    const env = { statsfile, graphs, critical: "9" };
+    assertEquals((await run("mine", [], env)).writes, ["n_abcd.value 5\n"]);
+    const [config] = (await run(graph, ["config"], env)).writes;
+    assertEquals(config.split("\n").slice(-3), [
+      "n_abcd.warning :7",
+      "n_abcd.critical 9",
+      "",
+    ]);
+    await Deno.writeTextFile(graphs, `{"graphs": {"mine": {"titel": "Mine"}}}`);
+    assertMatch(
+      await failure("mine", [], env),
+      /graphs\.json:1:\d+: .*"mine".*"titel"/,
+    );
+    const said: string[] = [];
+    const writes: string[] = [];
+    await muninPlugin(graph, ["config"], {
+      env: { ...env, warning: "7;8" },
+      clock: new FakeClock(),
+      stdout: (text) => void writes.push(text),
+      stderr: (line) => void said.push(line),
+    });
+    assertEquals(writes[0].split("\n").slice(-2), ["n_abcd.critical 9", ""]);
+    assertEquals(said.length, 2);
+    assertMatch(said[0], /graphs\.json:1:/);
+    assertMatch(said[1], /^env\.warning "7;8" is no range: /);
+  });
+});
+
+Deno.test("gatherer: all graphs at once, an overview, and a page for each node that takes no file", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    await Deno.writeTextFile(statsfile, statsJson("5"));
+    const env = { statsfile };
+    assertEquals((await run("gatherer", [], env)).writes, [
+      `\
+multigraph gatherer_nodes
+heard.value 1
+silent.value 0
+multigraph tahoe_storage_allocated
+n_abcd.value 5
+`,
+    ]);
+    const [config] = (await run("gatherer", ["config"], env)).writes;
+    const [first, second, page, picture] = config.split(/^multigraph /m).slice(
+      1,
+    );
+    assertMatch(first, /^gatherer_nodes\ngraph_title Nodes\n/);
+    assertEquals(
+      second,
+      `tahoe_storage_allocated\n${
+        (await run(graph, ["config"], env)).writes[0]
+      }`,
+    );
+    const order = "graph_order n_abcd=tahoe_storage_allocated.n_abcd\n";
+    assertMatch(page, /^gatherer_nodes\.n_n_abcd\ngraph_title n\n/);
+    assertMatch(
+      picture,
+      /^gatherer_nodes\.n_n_abcd\.tahoe_storage_allocated\ngraph_title n: Tahoe /,
+    );
+    for (const borrowed of [page, picture]) {
+      assert(borrowed.endsWith(order), borrowed);
+      assertEquals(
+        /^\w+\.\w+ /m.test(borrowed.split("\n").slice(1).join("\n")),
+        false,
+      );
+    }
+    const flat =
+      (await run("gatherer", ["config"], { ...env, drilldown: "no" }))
+        .writes[0];
+    assertEquals(flat, `multigraph ${first}multigraph ${second}`);
+    const one = await run("gatherer", ["config"], {
+      ...env,
+      select: "tahoe_*",
+    });
+    assertEquals(one.writes, [`multigraph ${second}`]);
+  });
+});
+
+Deno.test("too many nodes for a page each: none, and a comment that says how to get them", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    const node = statsJson("5").slice(1, -1);
+    const nodes = Array.from(
+      { length: 251 },
+      (_, index) => node.replace("abcdefgh", `${1000 + index}`.padEnd(8, "x")),
+    );
+    await Deno.writeTextFile(statsfile, `{${nodes.join(",")}}`);
+    for (const [drilldown, pages] of [["auto", 0], ["yes", 251], ["no", 0]]) {
+      const [config] = (await run("gatherer", ["config"], {
+        statsfile,
+        drilldown: `${drilldown}`,
+      })).writes;
+      assertEquals(
+        config.match(/^multigraph gatherer_nodes\.\w+$/gm)?.length ?? 0,
+        pages,
+      );
+      assertEquals(
+        /^# no pages for single nodes: 502 pictures; "env\.drilldown yes"/m
+          .test(config),
+        drilldown === "auto",
+      );
+    }
+  });
+});
+
+Deno.test("which calls are a plugin's", () => {
+  const munin = { get: () => "1" };
+  const shell = { get: () => undefined };
+  const cases: [string, string[], boolean, boolean][] = [
+    // name, arguments, from a shell, under Munin
+    ["gatherer", [], false, true],
+    ["gatherer", ["config"], true, true],
+    ["gatherer", ["autoconf"], true, true],
+    ["gatherer", ["serve"], false, false],
+    ["gatherer", ["--help"], false, false],
+    ["tahoe_storage_consumed", [], true, true],
+    ["tahoe_storage_consumed", ["--help"], true, true],
+    ["tahoe_", ["suggest"], true, true],
+    ["gatherer_", ["autoconf"], true, true],
+    ["tahoe_nosuch", [], true, true],
+    ["gatherer_stat_x", [], true, true],
+    ["gatherer-0.1", ["serve"], false, false],
+    ["gatherer_0", ["serve"], false, false],
+    ["mine", [], false, true],
+    ["mine", ["config"], false, true],
+    ["mine", ["dump"], false, false],
+  ];
+  for (const [name, args, fromShell, underMunin] of cases) {
+    const what = `${name} ${args.join(" ")}`;
+    assertEquals(isPluginCall(name, args, shell), fromShell, what);
+    assertEquals(isPluginCall(name, args, munin), underMunin, what);
+  }
+});
+
+async function listGraphs(args: string[]): Promise<string[]> {
+  const writes: string[] = [];
+  const code = await graphsCommand(args, {
+    clock: stepping(),
+    stdout: (text) => void writes.push(text),
+  });
+  assertEquals(code, 0);
+  return writes.join("").trimEnd().split("\n");
+}
+
+Deno.test("gatherer graphs lists all that there are, and how many lines each has", async () => {
+  await withDirectory(async (directory) => {
+    const statsfile = `${directory}/stats.json`;
+    const graphs = `${directory}/graphs.json`;
+    await Deno.writeTextFile(statsfile, statsJson(`5, "mailer.queue": 3`));
+    await Deno.writeTextFile(
+      graphs,
+      `{"graphs": {"mail": {"title": "Mail", "statistics": "mailer.*"}}}`,
+    );
+    const lines = await listGraphs([statsfile, "--graphs", graphs]);
+    assertMatch(lines[0], /^GRAPH +LINES +STATISTIC +DRAWN AS$/);
+    assertEquals(lines.length, 1 + 1 + 26 + 8 + 2 + 1 + 1);
+    const row = (name: string) =>
+      lines.find((line) => line.startsWith(`${name} `))?.replace(/ {2,}/g, "|");
+    assertEquals(
+      row("tahoe_storage_allocated"),
+      "tahoe_storage_allocated|1|stats storage_server.allocated|value",
+    );
+    assertEquals(
+      row("tahoe_storage_operations_get"),
+      "tahoe_storage_operations_get|none|counters storage_server.get|growth a second",
+    );
+    assertEquals(row("mail"), "mail|1|mailer.*|as fits each");
+    assertEquals(
+      row("gatherer_stat_mailer_queue"),
+      "gatherer_stat_mailer_queue|1|stats mailer.queue|value",
+    );
+    assertMatch(
+      row("tahoe_server_latency_OP_PERCENTILE")!,
+      /\|none\|88 graphs/,
+    );
+    assertEquals(
+      await listGraphs([statsfile, "--graphs", graphs, "--with-data"]),
+      [
+        "gatherer_nodes",
+        "tahoe_storage_allocated",
+        "mail",
+        "gatherer_stat_mailer_queue",
+      ],
+    );
+    for (const line of lines) assert(line.length <= 140, line);
+  });
+});
+
+Deno.test("gatherer graphs: what is wrong usage, and a snapshot that cannot be read", async () => {
+  const cases: [string[], number][] = [
+    [["a", "b"], 2],
+    [["--all"], 2],
+    [["a", "--basedir", "b"], 2],
+    [["/nonexistent"], 1],
+    [["--graphs", "/nonexistent"], 1],
+  ];
+  for (const [args, exitCode] of cases) {
+    const error = await assertRejects(() => listGraphs(args), UserError);
+    assertEquals(error.exitCode, exitCode, args.join(" "));
   }
 });

@@ -75,6 +75,8 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
     intervalMs: 60_000,
     timeoutMs: 20_000,
     private: false,
+    spoolBytes: undefined,
+    munin: undefined,
   });
   assertEquals(
     readServeOptions([
@@ -85,6 +87,7 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       "--interval=5",
       "--timeout=2",
       "--private",
+      "--spool=2G",
     ]),
     {
       basedir: "/b",
@@ -94,6 +97,8 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       intervalMs: 5000,
       timeoutMs: 2000,
       private: true,
+      spoolBytes: 2 * 1024 ** 3,
+      munin: undefined,
     },
   );
   for (
@@ -103,6 +108,18 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       ["--hostname=pb://x"],
       ["--location=nowhere"],
       ["--interval=0"],
+      ["--spool=much"],
+      ["--spool=-1"],
+      ["--munin=here"],
+      ["--munin=1.2.3.4"],
+      ["--munin=:::4949"],
+      ["--munin=99999"],
+      ["--munin=4949", "--munin-allow=10.0.0.5/8"],
+      ["--munin=4949", "--munin-name=a_b"],
+      ["--munin=4949", "--munin-select=[b-a]"],
+      ["--munin=4949", "--munin-drilldown=maybe"],
+      ["--munin-name=h"],
+      ["--graphs=file"],
       ["surplus"],
     ]
   ) {
@@ -112,4 +129,31 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       args[0],
     );
   }
+});
+
+Deno.test("serve: where Munin is answered", () => {
+  const cases: [string, { host: string; port: number }][] = [
+    ["4949", { host: "127.0.0.1", port: 4949 }],
+    ["0", { host: "127.0.0.1", port: 0 }],
+    ["10.1.2.3:4949", { host: "10.1.2.3", port: 4949 }],
+    ["[::]:4949", { host: "::", port: 4949 }],
+    ["[::1]:4950", { host: "::1", port: 4950 }],
+    ["localhost:4949", { host: "localhost", port: 4949 }],
+  ];
+  for (const [text, address] of cases) {
+    const { munin } = readServeOptions([`--munin=${text}`]);
+    assertEquals([munin?.all, munin?.nodes], [address, undefined], text);
+    assertEquals(
+      readServeOptions([`--munin-nodes=${text}`]).munin?.nodes,
+      address,
+    );
+  }
+  const { munin } = readServeOptions([
+    "--munin=4949",
+    "--munin-name=A.Example",
+  ]);
+  assertEquals(munin?.hostName, "a.example");
+  assertEquals(munin?.drilldown, "auto");
+  assertEquals(munin?.access.check("127.0.0.1").allowed, true);
+  assertEquals(munin?.access.check("192.0.2.1").allowed, false);
 });

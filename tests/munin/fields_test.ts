@@ -6,7 +6,7 @@ import {
   type NamedNode,
   smash,
 } from "../../lib/munin/fields.ts";
-import { graphs } from "../../lib/munin/graphs.ts";
+import { tahoeStats as graphs } from "../../lib/munin/tahoe_stats.ts";
 import { anyNode } from "./arbitrary.ts";
 
 /** A TUBID that begins as given. */

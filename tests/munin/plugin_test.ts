@@ -1,7 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { type Graph, graphs } from "../../lib/munin/graphs.ts";
-import { configLines, fetchLines } from "../../lib/munin/plugin.ts";
 import type { StatSample } from "../../lib/snapshot/scan.ts";
 import { anyNode } from "./arbitrary.ts";
 import {
@@ -11,10 +9,16 @@ import {
   modelSamples,
   parseStats,
 } from "./model.ts";
+import {
+  configLines,
+  fetchLines,
+  type StatGraph,
+  statGraphs as graphs,
+} from "./sampled.ts";
 
 const now = 1_700_000_000;
-const gauge = graphs.find(({ type }) => type === "GAUGE")!;
-const derive = graphs.find(({ type }) => type === "DERIVE")!;
+const gauge = graphs.find(({ lines }) => lines.type === "GAUGE")!;
+const derive = graphs.find(({ lines }) => lines.type === "DERIVE")!;
 
 for (const path of captures) {
   const stats = parseStats(Deno.readTextFileSync(path));
@@ -167,7 +171,7 @@ function linesOf(text: string): string[] {
   return text.slice(0, -1).split("\n");
 }
 
-function checkOutput(graph: Graph, samples: StatSample[]): void {
+function checkOutput(graph: StatGraph, samples: StatSample[]): void {
   const config = linesOf(configLines(graph, samples));
   const globals = config.findIndex((line) => grammar.field.test(line));
   const labels: string[] = [];
@@ -187,8 +191,8 @@ function checkOutput(graph: Graph, samples: StatSample[]): void {
   }
   assertEquals(new Set(labels).size, labels.length);
   const fetched = linesOf(fetchLines(graph, samples, now)).map((line) => {
-    assertMatch(line, grammar[graph.type]);
-    const [, field, value] = grammar[graph.type].exec(line)!;
+    assertMatch(line, grammar[graph.lines.type]);
+    const [, field, value] = grammar[graph.lines.type].exec(line)!;
     assert(Number.isFinite(Number(value)));
     return field;
   });

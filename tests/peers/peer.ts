@@ -6,6 +6,7 @@
 
 /** Debian packages, and a command that succeeds when what is in the package is there. */
 const probes = {
+  munin: ["perl", "-MMunin::Master::UpdateWorker", "-e", "1"],
   "munin-node": ["perl", "-MMunin::Node::Server", "-e", "1"],
   "python3-foolscap": ["/usr/bin/python3", "-c", "import foolscap"],
 } as const satisfies Record<string, readonly [string, ...string[]]>;

@@ -8,6 +8,7 @@ import {
   type SnapshotNode,
 } from "../../lib/snapshot/codec.ts";
 import { formatFloat, readJson, writeJson } from "../../lib/snapshot/json.ts";
+import { JsonReader } from "../../lib/snapshot/json_reader.ts";
 import type { Value } from "../../lib/value.ts";
 import { anyNodes, node } from "./nodes.ts";
 
@@ -203,6 +204,57 @@ Deno.test("readJson() refuses what is no JSON, with line and column", () => {
     "nested more than 100 deep (line 1, column 107)",
   );
   assertEquals(read(`{"k": ${"[".repeat(100)}${"]".repeat(100)}}`), []);
+});
+
+Deno.test("JsonReader takes lists item by item", () => {
+  const f = (text: string, expected: unknown[]) => {
+    const reader = new JsonReader(encoder.encode(text));
+    assertEquals(reader.atList(), true, text);
+    const found: unknown[] = [];
+    reader.list(() => found.push(reader.value()));
+    reader.end();
+    assertEquals(found, expected, text);
+  };
+  f("[]", []);
+  f(" [ ] ", []);
+  f("[1]", [1n]);
+  f('[1, "a" , [2, [3]],null]', [1n, undefined, undefined, null]);
+  const fails = (text: string, message: string) => {
+    const reader = new JsonReader(encoder.encode(text));
+    const error = assertThrows(
+      () => reader.list(() => reader.skip()),
+      SnapshotError,
+    );
+    assertEquals(error.message, message, text);
+  };
+  fails("{}", "expected a list (line 1, column 1)");
+  fails("[1,]", "expected a value (line 1, column 4)");
+  fails("[1 2]", 'expected a comma or "]" (line 1, column 4)');
+  fails("[1", "the file ends in the middle of the object (line 1, column 3)");
+  fails("[", "the file ends in the middle of the object (line 1, column 2)");
+});
+
+Deno.test("JsonReader gives any item's bytes as they are, and stands after it", () => {
+  const items = ["-1.50e+3", '"a \\"b"', "{}", '{"a": [1 , 2]}', "null"];
+  const reader = new JsonReader(encoder.encode(`[ ${items.join(" , ")} ]`));
+  const found: string[] = [];
+  reader.list(() => found.push(new TextDecoder().decode(reader.source())));
+  reader.end();
+  assertEquals(found, items);
+});
+
+Deno.test("JsonReader counts lines and characters, and throws what it is told to", () => {
+  const bytes = encoder.encode('{"é😀": 1,\n\n "b": x}');
+  const reader = new JsonReader(
+    bytes,
+    (message, offset, { line, column }) =>
+      new RangeError(`${message} ${offset} ${line}:${column}`),
+  );
+  assertEquals(reader.place(0), { line: 1, column: 1 });
+  assertEquals(reader.place(8), { line: 1, column: 5 });
+  assertEquals(reader.place(bytes.length), { line: 3, column: 9 });
+  const error = assertThrows(() => reader.skip(), RangeError);
+  assertEquals(error.message, "expected a value 21 3:7");
 });
 
 Deno.test("formatFloat() writes floats as Python's repr does", () => {

@@ -1,33 +1,18 @@
 import type { StatGroup } from "../snapshot/scan.ts";
+import type { Graph, GraphType } from "./graph.ts";
 
-/** One Munin graph: which statistic it draws, a line a node, and what Munin shows around it. */
-export interface Graph {
-  /** The service name under Munin, which is the name of the plugin's link. */
-  readonly name: string;
-  /** Where a node keeps the statistic. */
-  readonly group: StatGroup;
-  /** The statistic's name. */
-  readonly stat: string;
-  /** Printed as `graph_title`. */
-  readonly title: string;
-  /** Printed as `graph_vlabel`. */
-  readonly vlabel: string;
-  /** Printed as `graph_category`. */
-  readonly category: string;
-  /** Printed as `graph_info`. */
-  readonly info: string;
-  /** Printed as `graph_args`; left out where the original printed none. */
-  readonly args?: string;
-  /** `DERIVE` draws the growth per second of a counter and wants integers; `GAUGE` draws the value. */
-  readonly type: "GAUGE" | "DERIVE";
-}
+type Entry = Omit<Graph, "lines"> & {
+  group: StatGroup;
+  stat: string;
+  type: GraphType;
+};
 
 /**
  * The 26 graphs of Tahoe-LAFS's plugin `tahoe_stats`, in its order and in its words, its slips
  * included: an operator's pages and RRD files stay as they are.
  * Source: `misc/operations_helpers/munin/tahoe_stats` in Tahoe-LAFS 1.16.
  */
-export const graphs: readonly Graph[] = [
+export const tahoeStats: readonly Graph[] = ([
   {
     name: "tahoe_runtime_load_avg",
     group: "stats",
@@ -298,49 +283,7 @@ export const graphs: readonly Graph[] = [
     info: "This graph shows the number of files retrieved",
     type: "DERIVE",
   },
-];
-
-/**
- * The graph of that name. One trailing `.py` is ignored, because links of the early plugin
- * `tahoe-stats.py` carried it.
- */
-export function findGraph(name: string): Graph | undefined {
-  const bare = name.endsWith(".py") ? name.slice(0, -3) : name;
-  return graphs.find((graph) => graph.name === bare);
-}
-
-/** The names of the graphs that someone who typed `name` may have meant, best first; at most 3. */
-export function closestGraphs(name: string): string[] {
-  const bare = name.replace(/\.py$/, "").toLowerCase().replace(
-    /[^a-z0-9]/g,
-    "_",
-  );
-  const wanted = bare.startsWith("tahoe_") ? bare : `tahoe_${bare}`;
-  if (wanted.length > 60) return [];
-  return graphs.map((graph) => ({
-    name: graph.name,
-    // A name that was left unfinished is nearer than its missing letters make it.
-    distance: wanted.length > "tahoe_".length && graph.name.startsWith(wanted)
-      ? 1
-      : editDistance(wanted, graph.name),
-  })).filter(({ distance }) => distance <= 4)
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3).map(({ name }) => name);
-}
-
-/** How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein). */
-function editDistance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const line = [row];
-    for (let column = 1; column <= b.length; column++) {
-      line.push(Math.min(
-        above[column] + 1,
-        line[column - 1] + 1,
-        above[column - 1] + (a[row - 1] === b[column - 1] ? 0 : 1),
-      ));
-    }
-    above = line;
-  }
-  return above[b.length];
-}
+] satisfies Entry[]).map(({ group, stat, type, ...graph }) => ({
+  ...graph,
+  lines: { kind: "nodes", group, stat, type, draw: "LINE1", label: "field" },
+}));

@@ -1,0 +1,359 @@
+/**
+ * One connection of a Munin master. Source of the protocol: what munin-node 2.0 takes and answers
+ * (`Munin::Node::Server`), and what munin-update makes of it (`Munin::Master::Node`).
+ *
+ * @module
+ */
+import type { Clock, Timer } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import { oneLine } from "../text.ts";
+import { AnswerWriter, isSafeName, safeLines } from "./answer_writer.ts";
+import { CommandReader, LineTooLong } from "./command_reader.ts";
+import type { Capabilities, MuninContent } from "./content.ts";
+import type { Limits } from "./limits.ts";
+
+/** The bytes of a connection, as a `Deno.Conn` has them. */
+export interface ByteStream {
+  /** Reads into the buffer; resolves to how many bytes, or `null` at the end. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes; resolves to how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends both directions, and what is under way. Is called once. */
+  close(): void;
+}
+
+/** What sessions have done, all together. */
+export interface SessionCounts {
+  commands: number;
+  /** Bytes sent. */
+  bytes: number;
+  /** Sessions that ended neither by the client's wish nor by a stop. */
+  aborted: number;
+  /** Lines and names of the content that would have broken the protocol, and were left out. */
+  dropped: number;
+}
+
+/** How a {@linkcode Session} is set up. */
+export interface SessionOptions {
+  readonly stream: ByteStream;
+  readonly content: MuninContent;
+  /** This program's version, for the command `version`. */
+  readonly version: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** Is counted up. */
+  readonly counts: SessionCounts;
+  /** Takes what is to be logged of this client. */
+  readonly warn: (what: string) => void;
+}
+
+/**
+ * The commands, by how they begin: munin-node does not mind what comes after. Their letters may be
+ * of either case. A carriage return is a blank, since it is part of telnet's line end.
+ */
+const commands = {
+  list: /^list[ \t\r]*([^ \t\r]*)/i,
+  cap: /^cap(.*)/is,
+  quit: /^(?:quit|\.)/i,
+  version: /^version/i,
+  nodes: /^nodes/i,
+  fetch: /^fetch[ \t\r]?([^ \t\r]*)/i,
+  config: /^config[ \t\r]?([^ \t\r]*)/i,
+  spoolfetch: /^spoolfetch[ \t\r]+(\d+)/i,
+};
+/** Control characters: no command has them, but TLS and other binary protocols do. */
+const BINARY = /[^\P{Cc}\t\r]/u;
+
+/** Ends a session; without a message, in good order. */
+class SessionEnd extends Error {
+  override name = "SessionEnd";
+}
+
+/** The protocol with one client, from the banner to the end of the connection. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #reader: CommandReader;
+  readonly #writer: AnswerWriter;
+  #capabilities: Capabilities = { multigraph: false, dirtyconfig: false };
+  /** The host that `config` and `fetch` are about. */
+  #host: string;
+  #commands = 0;
+  #dropped = 0;
+  #end: SessionEnd | undefined;
+  /** Rejects what is being waited for. */
+  #interrupt: ((end: SessionEnd) => void) | undefined;
+
+  constructor(options: SessionOptions) {
+    const { stream, content, limits } = options;
+    this.#options = options;
+    this.#host = content.hostName;
+    this.#reader = new CommandReader(
+      (buffer) => this.#unlessEnded(stream.read(buffer)),
+      limits.lineBytes,
+    );
+    this.#writer = new AnswerWriter(
+      (bytes) => this.#send(bytes),
+      limits.chunkBytes,
+    );
+  }
+
+  /** Holds the session, once. Resolves when it has ended and the stream is closed. */
+  async run(): Promise<void> {
+    const { clock, limits, counts, warn } = this.#options;
+    const seconds = limits.connectionMs / 1000;
+    const deadline = clock.setTimer(
+      () => this.#stop(new SessionEnd(`not finished within ${seconds} s`)),
+      limits.connectionMs,
+      { keepAlive: false },
+    );
+    try {
+      await this.#talk();
+    } catch (error) {
+      // What is no SessionEnd is a fault of ours or the content's. It must end this session only.
+      if (!(error instanceof SessionEnd) || error.message !== "") {
+        counts.aborted++;
+        warn(`cut off: ${messageOf(error)}`);
+      }
+    } finally {
+      deadline.cancel();
+      this.stop();
+      if (this.#dropped > 0) {
+        counts.dropped += this.#dropped;
+        warn(
+          `${this.#dropped} lines or names that would have broken the protocol were left out`,
+        );
+      }
+    }
+  }
+
+  /** Ends the session at once, whatever it is doing. */
+  stop(): void {
+    this.#stop(new SessionEnd());
+  }
+
+  #stop(end: SessionEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.#interrupt?.(end);
+    this.#options.stream.close();
+  }
+
+  /** Waits for something, but not beyond the end of the session. */
+  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      if (this.#end) reject(this.#end);
+      promise.then(resolve, reject);
+    });
+  }
+
+  /** Ends the session unless it is cancelled in time. */
+  #within(ms: number, reason: string): Timer {
+    return this.#options.clock.setTimer(
+      () => this.#stop(new SessionEnd(`${reason} ${ms / 1000} s`)),
+      ms,
+      { keepAlive: false },
+    );
+  }
+
+  async #talk(): Promise<void> {
+    const { content, counts, limits } = this.#options;
+    await this.#writer.add(`# munin node at ${oneLine(content.hostName)}\n`);
+    while (true) {
+      const command = await this.#nextCommand();
+      if (command === undefined || commands.quit.test(command)) break;
+      if (BINARY.test(command)) {
+        throw new SessionEnd("it sent control characters");
+      }
+      if (++this.#commands > limits.commands) {
+        throw new SessionEnd(`more than ${limits.commands} commands`);
+      }
+      counts.commands++;
+      await this.#execute(command);
+    }
+    await this.#writer.flush();
+  }
+
+  /** Sends what is to be sent and waits for a command; `undefined` at the end. */
+  async #nextCommand(): Promise<string | undefined> {
+    const { firstCommandMs, idleMs } = this.#options.limits;
+    let command = this.#reader.take();
+    if (command !== undefined) return command;
+    await this.#writer.flush();
+    const timer = this.#within(
+      this.#commands === 0 ? firstCommandMs : idleMs,
+      "no command within",
+    );
+    try {
+      while ((command = this.#reader.take()) === undefined) {
+        if (!await this.#reader.more()) return this.#reader.rest();
+      }
+      return command;
+    } catch (error) {
+      if (error instanceof SessionEnd) throw error;
+      if (error instanceof LineTooLong) throw new SessionEnd(error.message);
+      // The client is gone. It has had all its answers.
+      throw new SessionEnd();
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #execute(command: string): Promise<void> {
+    const { content, version } = this.#options;
+    const writer = this.#writer;
+    const argument = (name: keyof typeof commands) =>
+      commands[name].exec(command)?.[1];
+    let name: string | undefined;
+    if ((name = argument("list")) !== undefined) {
+      await this.#list(name);
+    } else if ((name = argument("cap")) !== undefined) {
+      const known = name.split(/[ \t\r]+/);
+      this.#capabilities = {
+        multigraph: known.includes("multigraph"),
+        dirtyconfig: known.includes("dirtyconfig"),
+      };
+      const spool = content.spoolfetch ? " spool" : "";
+      await writer.add(`cap multigraph dirtyconfig${spool}\n`);
+    } else if (commands.version.test(command)) {
+      const host = oneLine(content.hostName);
+      await writer.add(
+        `munins node on ${host} version: ${oneLine(version)}\n`,
+      );
+    } else if (commands.nodes.test(command)) {
+      for (const host of this.#safe(content.hosts())) {
+        await writer.add(`${host}\n`);
+      }
+      await writer.add(".\n");
+    } else if ((name = argument("fetch")) !== undefined) {
+      const service = name;
+      await this.#answer(
+        `fetch ${service}`,
+        () => content.fetch(this.#host, service, this.#capabilities),
+      );
+    } else if ((name = argument("config")) !== undefined) {
+      const service = name;
+      await this.#answer(
+        `config ${service}`,
+        () => content.config(this.#host, service, this.#capabilities),
+      );
+    } else if (
+      content.spoolfetch && (name = argument("spoolfetch")) !== undefined
+    ) {
+      const epoch = Math.min(Number(name), Number.MAX_SAFE_INTEGER);
+      await this.#answer("spoolfetch", () => content.spoolfetch?.(epoch));
+    } else {
+      await writer.add(
+        "# Unknown command. Try cap, list, nodes, config, fetch, version or quit\n",
+      );
+    }
+  }
+
+  async #list(name: string): Promise<void> {
+    const { content } = this.#options;
+    const host = name === "" ? content.hostName : this.#hostNamed(name);
+    const services = host === undefined
+      ? undefined
+      : content.services(host, this.#capabilities);
+    if (host !== undefined && services) {
+      this.#host = host;
+      let blank = "";
+      for (const service of this.#safe(services)) {
+        await this.#writer.add(`${blank}${service}`);
+        blank = " ";
+      }
+    }
+    await this.#writer.add("\n");
+  }
+
+  #hostNamed(name: string): string | undefined {
+    const hosts = this.#options.content.hosts();
+    if (hosts.includes(name)) return name;
+    const wanted = name.toLowerCase();
+    return hosts.find((host) => host.toLowerCase() === wanted);
+  }
+
+  #safe(names: readonly string[]): readonly string[] {
+    const safe = names.filter(isSafeName);
+    this.#dropped += names.length - safe.length;
+    return safe;
+  }
+
+  /**
+   * Answers with the lines of the content and a dot. If the content fails, munin-node's comment
+   * stands for them; but with some of them sent, only the end of the connection keeps the master
+   * from taking half an answer for a whole one.
+   */
+  async #answer(
+    command: string,
+    open: () => AsyncIterable<string> | undefined,
+  ): Promise<void> {
+    const writer = this.#writer;
+    // What is discarded below must be of this answer.
+    await writer.flush();
+    const before = writer.sent;
+    try {
+      const pieces = open();
+      if (pieces) await this.#copy(pieces);
+      else await writer.add("# Unknown service\n");
+    } catch (error) {
+      if (error instanceof SessionEnd) throw error;
+      const failure = `${oneLine(command, 100)} failed: ${messageOf(error)}`;
+      if (writer.sent > before) throw new SessionEnd(failure);
+      this.#options.warn(failure);
+      writer.discard();
+      await writer.add("# Bad exit\n");
+    }
+    await writer.add(".\n");
+    await writer.flush();
+  }
+
+  async #copy(pieces: AsyncIterable<string>): Promise<void> {
+    const iterator = pieces[Symbol.asyncIterator]();
+    let whole = false;
+    try {
+      while (true) {
+        const { value, done } = await this.#unlessEnded(iterator.next());
+        if (done) break;
+        const { text, dropped } = safeLines(value);
+        this.#dropped += dropped;
+        await this.#writer.add(text);
+      }
+      whole = true;
+    } finally {
+      // Not waited for: content that hangs would hold the session.
+      if (!whole) void closeIterator(iterator);
+    }
+  }
+
+  /** Sends all of the bytes, as fast as the client takes them. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    const { stream, limits, counts } = this.#options;
+    for (let at = 0; at < bytes.length;) {
+      const timer = this.#within(
+        limits.writeMs,
+        "it has taken nothing of an answer for",
+      );
+      try {
+        const written = await this.#unlessEnded(
+          stream.write(bytes.subarray(at)),
+        );
+        at += written;
+        counts.bytes += written;
+      } catch (error) {
+        if (error instanceof SessionEnd) throw error;
+        throw new SessionEnd("it closed the connection before its answer");
+      } finally {
+        timer.cancel();
+      }
+    }
+  }
+}
+
+async function closeIterator(iterator: AsyncIterator<string>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // The answer is given up already, and why has been said.
+  }
+}

@@ -1,0 +1,159 @@
+import type { StatGroup } from "../snapshot/scan.ts";
+import { SpoolError } from "./bytes.ts";
+import { readColumn } from "./column.ts";
+import { crc32 } from "./crc32.ts";
+import { Figures, Kind } from "./figure.ts";
+import type { FrameHead, SegmentReader } from "./frame.ts";
+import type { Portion, PortionOptions } from "./portion.ts";
+import { type Nodes, SampleColumns, Series } from "./series.ts";
+
+/** A frame, with the columns that are wanted. */
+export interface Frame extends FrameHead {
+  readonly body: Uint8Array;
+}
+
+/** What is held of a segment. */
+export interface Segment {
+  readonly path: string;
+  readonly reader: SegmentReader;
+  /** By place in the dictionary. */
+  readonly wanted: boolean[];
+  readonly frames: Frame[];
+}
+
+/** The nodes of all segments. */
+interface Index {
+  readonly nodes: Nodes;
+  /** By segment, and by place in its dictionary. */
+  readonly numbers: readonly Uint32Array[];
+  /** Samples that a statistic has at most. */
+  readonly size: number;
+}
+
+/** Frames that are held; a statistic is decoded when it is asked for. */
+export class HeldPortion implements Portion {
+  readonly from: number;
+  readonly end: number;
+  readonly complete: boolean;
+  readonly #segments: readonly Segment[];
+  readonly #options: PortionOptions;
+  /** In milliseconds since the epoch; `end` is the last that counts. */
+  readonly #span: { since: number; end: number };
+  /** Segments about which there has been a complaint. */
+  readonly #damaged = new Set<Segment>();
+  #index: Index | undefined;
+
+  constructor(
+    segments: readonly Segment[],
+    options: PortionOptions,
+    span: { since: number; end: number },
+    complete: boolean,
+  ) {
+    this.#segments = segments;
+    this.#options = options;
+    this.#span = span;
+    this.from = options.from;
+    this.end = span.end === -Infinity ? options.from : span.end / 1000;
+    this.complete = complete;
+  }
+
+  series(group: StatGroup, stat: string): Series {
+    const { wants } = this.#options;
+    if (wants && !wants(group, stat)) {
+      throw new RangeError(`the portion was opened without ${group} ${stat}`);
+    }
+    const { nodes, numbers, size } = this.#index ??= this.#makeIndex();
+    const samples = new SampleColumns(size);
+    for (const [i, segment] of this.#segments.entries()) {
+      const statistic = segment.reader.statistics.findIndex((known) =>
+        known.name === stat && known.group === group
+      );
+      if (statistic === -1) continue;
+      try {
+        this.#collect(segment, statistic, numbers[i], samples);
+      } catch (error) {
+        if (!(error instanceof SpoolError)) throw error;
+        if (this.#damaged.has(segment)) continue;
+        this.#damaged.add(segment);
+        this.#options.complaints?.push(
+          `the segment ${quote(segment.path)} is damaged: ${error.message}`,
+        );
+      }
+    }
+    return new Series(nodes, samples);
+  }
+
+  #collect(
+    { reader: { keys }, frames }: Segment,
+    statistic: number,
+    numbers: Uint32Array,
+    samples: SampleColumns,
+  ): void {
+    const { since, end } = this.#span;
+    const figures = new Figures(keys.length);
+    for (const { ids, times, newest, columns, body } of frames) {
+      const column = columnOf(statistic, columns, body);
+      if (column) readColumn(column, ids, figures);
+      if (newest < since) continue;
+      for (let position = 0; position < ids.length; position++) {
+        const id = ids[position];
+        const time = times[position];
+        if (figures.kinds[id] === Kind.Absent || time < since || time > end) {
+          continue;
+        }
+        samples.add(numbers[id], time, figures, id);
+      }
+    }
+  }
+
+  #makeIndex(): Index {
+    const keys: string[] = [];
+    const numberOf = new Map<string, number>();
+    let size = 0;
+    const numbers = this.#segments.map(({ reader, frames }) => {
+      for (const { newest, ids } of frames) {
+        if (newest >= this.#span.since) size += ids.length;
+      }
+      return Uint32Array.from(reader.keys, (key) => {
+        let number = numberOf.get(key);
+        if (number === undefined) {
+          number = keys.length;
+          numberOf.set(key, number);
+          keys.push(key);
+        }
+        return number;
+      });
+    });
+    return { nodes: { keys, numbers: numberOf }, numbers, size };
+  }
+}
+
+/**
+ * A statistic's column of a frame, if it has one.
+ * @throws SpoolError when it is damaged.
+ */
+function columnOf(
+  statistic: number,
+  columns: Uint32Array,
+  body: Uint8Array,
+): Uint8Array | undefined {
+  let low = 0;
+  let high = columns.length / 4;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (columns[middle * 4] < statistic) low = middle + 1;
+    else high = middle;
+  }
+  const at = low * 4;
+  if (at === columns.length || columns[at] !== statistic) return undefined;
+  const start = columns[at + 1];
+  const end = start + columns[at + 2];
+  if (crc32(body, start, end) !== columns[at + 3]) {
+    throw new SpoolError("a column's CRC is wrong");
+  }
+  return body.subarray(start, end);
+}
+
+function quote(path: string): string {
+  return JSON.stringify(path);
+}
