@@ -8,17 +8,18 @@ gatherer ${VERSION}: collects statistics from many nodes and serves them to Muni
 
 Usage: gatherer COMMAND [options]
 
-  serve        run a gatherer: nodes attach to it and are polled
-  dump         print the snapshot: the latest figures of every node
-  munin GRAPH  be a Munin plugin, as a symlink named after a graph is
-  graphs       list the graphs, and which of them have data
-  demo         see it work: a gatherer, two nodes, the dump, a graph
+  serve          run a gatherer: nodes attach to it and are polled
+  dump           print the snapshot: the latest figures of every node
+  graphs         list the graphs, and which of them have data
+  install-munin  put the graphs into Munin's node, and take them out
+  munin GRAPH    be a Munin plugin, as a symlink named after a graph is
+  demo           see it work: a gatherer, two nodes, the dump, a graph
 
 Each command has --help with examples. Called by a graph's name, through a symlink in Munin's
 plugins directory, this program is that graph's plugin.
 
 Example:
-  gatherer serve --basedir /var/lib/gatherer &
+  gatherer serve --basedir /var/lib/gatherer --munin 4949 &
   gatherer dump --basedir /var/lib/gatherer
 `;
 
@@ -63,6 +64,20 @@ const commands: Readonly<
       return await graphsCommand(args, {
         stdout: writeStdout,
         clock: systemClock,
+      });
+    },
+  },
+  "install-munin": {
+    help: async () => (await import("./install_munin.ts")).installMuninHelp,
+    run: async (args) => {
+      const { installMunin } = await import("./install_munin.ts");
+      const { installableGraphs } = await import("./graphs.ts");
+      const { executablePath } = await import("../munin_install/executable.ts");
+      return await installMunin(args, {
+        stdout: writeStdout,
+        stderr: writeStderr,
+        executable: executablePath,
+        graphs: (sources) => installableGraphs(sources, systemClock),
       });
     },
   },

@@ -1,11 +1,17 @@
 import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
-import { builtInGraphs, graphsWithData, isBuiltIn } from "../munin/catalog.ts";
+import {
+  builtInGraphs,
+  findGraph,
+  graphsWithData,
+  isBuiltIn,
+} from "../munin/catalog.ts";
 import { tahoeServer } from "../munin/families.ts";
 import { drawFields } from "../munin/draw.ts";
 import type { Graph, GraphType } from "../munin/graph.ts";
 import { loadGraphsFile } from "../munin/graphs_file.ts";
 import { Held } from "../munin/held.ts";
+import type { SnapshotNode } from "../snapshot/codec.ts";
 import { readAllNodes } from "../snapshot/file.ts";
 import { readOptions } from "./options.ts";
 
@@ -73,6 +79,33 @@ export async function graphsCommand(
   }
   await io.stdout(graphsTable(held, operators));
   return 0;
+}
+
+/**
+ * The graphs that links can be made for.
+ *
+ * @param sources.statsfile A snapshot or base directory; one that cannot be read has no data.
+ * @param sources.graphs A file with graphs of an operator's own.
+ * @throws UserError when that file cannot be used.
+ */
+export async function installableGraphs(
+  sources: { readonly statsfile: string; readonly graphs?: string },
+  clock: Clock,
+): Promise<{ withData: string[]; exists(name: string): boolean }> {
+  const operators = sources.graphs === undefined
+    ? []
+    : loadGraphsFile(sources.graphs, isBuiltIn).graphs;
+  let nodes: SnapshotNode[] = [];
+  try {
+    nodes = await readAllNodes(sources.statsfile, clock);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+  const held = new Held(nodes, { now: clock.now() / 1000, dated: true });
+  return {
+    withData: graphsWithData(held, operators).map(({ name }) => name),
+    exists: (name) => findGraph(name, operators) !== undefined,
+  };
 }
 
 async function readIfThere(

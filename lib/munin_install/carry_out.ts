@@ -1,13 +1,7 @@
 import { dirname, join } from "@std/path";
 import { UserError } from "../errors.ts";
 import { reasonOf } from "../secret_file.ts";
-import type { Action, Step } from "./plan.ts";
-
-/**
- * The name of everything that is not yet in its place. Munin's node reads hidden files neither as
- * plugins nor as configuration.
- */
-export const TEMPORARY_NAME = ".gatherer-install.tmp";
+import { type Action, type Step, TEMPORARY_NAME } from "./state.ts";
 
 /** The calls to the system that change files. */
 export interface Files {
@@ -122,7 +116,8 @@ async function perform(action: Action, files: Files): Promise<void> {
       await assertLink(path, action.target);
       return await files.remove(path);
     case "remove file":
-      if (action.found !== undefined) await assertText(path, action.found);
+      if (action.found === undefined) return await removeIfThere(path, files);
+      await assertText(path, action.found);
       return await files.remove(path);
   }
 }

@@ -4,7 +4,7 @@ import { reasonOf } from "../secret_file.ts";
 import { oneLine } from "../text.ts";
 import { type Manifest, MANIFEST_NAME, parseManifest } from "./manifest.ts";
 import { isRead } from "./plugin_conf.ts";
-import type { Entry, Found } from "./plan.ts";
+import { type Entry, type Found, TEMPORARY_NAME } from "./state.ts";
 import { SNIPPET_NAME } from "./snippet.ts";
 
 /** Bytes of a file that is read; a longer one is none that this command wrote. */
@@ -55,6 +55,10 @@ export async function look(
     conf,
     snippet: await lookAt(join(confDir, SNIPPET_NAME)),
     manifest,
+    leftovers: [
+      ...names.includes(TEMPORARY_NAME) ? [join(confDir, TEMPORARY_NAME)] : [],
+      ...plugins.has(TEMPORARY_NAME) ? [join(dir, TEMPORARY_NAME)] : [],
+    ],
   };
 }
 

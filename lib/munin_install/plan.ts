@@ -6,7 +6,12 @@
  */
 import { join } from "@std/path";
 import { formatManifest, type Manifest, MANIFEST_NAME } from "./manifest.ts";
-import { matches, parsePluginConf, settingsOf } from "./plugin_conf.ts";
+import {
+  inOrder,
+  matches,
+  parsePluginConf,
+  settingsOf,
+} from "./plugin_conf.ts";
 import {
   isMarked,
   isUnedited,
@@ -14,93 +19,8 @@ import {
   sectionLines,
   sectionsFor,
   SNIPPET_NAME,
-  type Sources,
 } from "./snippet.ts";
-
-/** Something in the plugins directory, or in the snippet's place. */
-export interface Entry {
-  /** In words: "a symlink to /x", "a directory". */
-  readonly what: string;
-  /** Where a symlink leads to, as it is written in it. */
-  readonly target?: string;
-  /** The file that a symlink leads to in the end; left out when there is none. */
-  readonly resolved?: string;
-}
-
-/** What is there before anything is done. */
-export interface Found {
-  /** The plugins directory, an absolute path. */
-  readonly pluginsDir: string;
-  /** The directory of the plugins' configuration, an absolute path. */
-  readonly confDir: string;
-  /** All that is in the plugins directory, by name. */
-  readonly plugins: ReadonlyMap<string, Entry>;
-  /** The texts of the files in `confDir` that munin-node reads, by name. */
-  readonly conf: ReadonlyMap<string, string>;
-  /** What is in the snippet's place. */
-  readonly snippet?: Entry;
-  readonly manifest?: Manifest;
-}
-
-/** What there is to be in the end. */
-export interface Wanted {
-  /** The names of the links. */
-  readonly links: readonly string[];
-  /** What they lead to. */
-  readonly target: string;
-  readonly sources: Sources;
-  /** Those of `sources` that were asked for; others are no reason to find fault with a file. */
-  readonly asked: ReadonlySet<keyof Sources>;
-  /** Whether a plugin of that name shows what one of `links` shows, too. */
-  readonly isRival: (name: string) => boolean;
-  /** What one does about such plugins, besides removing them. */
-  readonly againstRivals: string;
-}
-
-/** A change. What it is to change must still be as it was found. */
-export type Action =
-  /** `found`: the text that is replaced, `null` when there is no file; left out: whatever. */
-  | {
-    readonly do: "write";
-    readonly path: string;
-    readonly text: string;
-    readonly found?: string | null;
-  }
-  /** `instead`: where the link led to, if there is one. */
-  | {
-    readonly do: "link";
-    readonly path: string;
-    readonly target: string;
-    readonly instead?: string;
-  }
-  | {
-    readonly do: "remove link";
-    readonly path: string;
-    readonly target: string;
-  }
-  /** `found` as for "write". */
-  | {
-    readonly do: "remove file";
-    readonly path: string;
-    readonly found?: string;
-  };
-
-/** A change, or why there is none, and the lines that say so. */
-export interface Step {
-  readonly lines: readonly string[];
-  readonly action?: Action;
-}
-
-/** All that is going to be done, in this order. */
-export interface Plan {
-  readonly steps: readonly Step[];
-  /** The plugins that munin-node will have because of this. */
-  readonly plugins: readonly string[];
-  /** One line each. */
-  readonly warnings: readonly string[];
-  /** Whether something is in the way that has to be left alone. */
-  readonly obstructed: boolean;
-}
+import type { Action, Found, Plan, Step, Wanted } from "./state.ts";
 
 /**
  * How to get from what was found to what is wanted. The manifest is written before links are made
@@ -112,14 +32,14 @@ export async function planInstall(
 ): Promise<Plan> {
   const links = planLinks(found, wanted);
   const snippet = await planSnippet(found, wanted, links.plugins);
-  const own = links.made;
   const manifests = planManifest(found, {
     plugins: found.pluginsDir,
-    links: own,
-    targets: own.length > 0 ? [wanted.target] : [],
+    links: links.made,
+    targets: [wanted.target],
   });
   return {
     steps: [
+      ...leftovers(found),
       ...manifests.before,
       snippet.step,
       ...links.removals,
@@ -134,7 +54,7 @@ export async function planInstall(
 
 /** How to take away everything that was made and is still as it was made. */
 export async function planRemove(found: Found): Promise<Plan> {
-  const steps: Step[] = [];
+  const steps = leftovers(found);
   for (const name of recorded(found)) {
     steps.push(...removal(found, name));
   }
@@ -157,6 +77,13 @@ export async function planRemove(found: Found): Promise<Plan> {
   }
   if (found.manifest) steps.push(manifestRemoval(found));
   return { steps, plugins: [], warnings: [], obstructed: false };
+}
+
+function leftovers(found: Found): Step[] {
+  return found.leftovers.map((path) => ({
+    lines: [`remove ${path} (left by a run that was cut short)`],
+    action: { do: "remove file", path },
+  }));
 }
 
 interface LinkPlan {
@@ -346,11 +273,6 @@ function overrideWarnings(
       plugins.join(", ")
     }, which has precedence over ${join(found.confDir, SNIPPET_NAME)}`
   );
-}
-
-/** The texts of files as munin-node reads them, in the order of their names. */
-function inOrder(files: ReadonlyMap<string, string>): string[] {
-  return [...files.keys()].sort().map((name) => files.get(name)!);
 }
 
 function rivalWarnings(found: Found, wanted: Wanted): string[] {

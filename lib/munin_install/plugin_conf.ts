@@ -15,12 +15,20 @@ export function isRead(name: string): boolean {
       .test(name);
 }
 
+/** The texts of files as munin-node reads them, in the order of their names. */
+export function inOrder(files: ReadonlyMap<string, string>): string[] {
+  return [...files.keys()].sort().map((name) => files.get(name)!);
+}
+
 /** What the texts of several files come to: the last one wins, key by key. */
 export function parsePluginConf(texts: Iterable<string>): PluginConf {
   const conf = new Map<string, Map<string, string>>();
   for (const text of texts) readFile(text, conf);
   return conf;
 }
+
+/** What a line may set. */
+const KEY = /^(?:user|group|command|host_name|timeout|update_rate|env\..*)$/;
 
 /** A line that is not well formed ends its file; what stands above it counts. */
 function readFile(text: string, conf: Map<string, Map<string, string>>): void {
@@ -35,7 +43,7 @@ function readFile(text: string, conf: Map<string, Map<string, string>>): void {
       continue;
     }
     const pair = /^([\w.]+)\s+(.+)$/.exec(line);
-    if (pair === null || keys === undefined) return;
+    if (!pair || !KEY.test(pair[1]) || keys === undefined) return;
     keys.set(pair[1], pair[2]);
   }
 }

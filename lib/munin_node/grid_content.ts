@@ -41,7 +41,12 @@ export interface GridContentOptions {
   readonly selects: (name: string) => boolean;
   readonly drilldown: "yes" | "no" | "auto";
   readonly clock: Clock;
+  /** Values that an answer to `spoolfetch` has at most, about (default 300,000). */
+  readonly portionValues?: number;
 }
+
+/** A master reads an answer into its memory, and takes some ten seconds for so many. */
+const PORTION_VALUES = 300_000;
 
 /** What is known since the last round. */
 interface Moment {
@@ -148,7 +153,12 @@ export class GridContent implements MuninContent {
     const { clock, drilldown } = this.#options;
     // What all nodes are together is taken before the portion: it must not be ahead of it.
     const { nodes } = this.#now();
-    const portion = await openPortion(spool, { from: epoch });
+    const graphs = this.#graphs(this.hostName)!;
+    const { portionValues = PORTION_VALUES } = this.#options;
+    const portion = await openPortion(spool, {
+      from: epoch,
+      maxSamples: Math.ceil(portionValues / Math.max(1, graphs.length)),
+    });
     const held = new Held(nodes, {
       now: clock.now() / 1000,
       dated: true,
@@ -158,7 +168,7 @@ export class GridContent implements MuninContent {
     });
     const drawn: DrawnGraph[] = [];
     const options = { config: true, values: true, limits: this.#limits };
-    for (const graph of this.#graphs(this.hostName)!) {
+    for (const graph of graphs) {
       const fields = announced(drawFields(graph, held), portion);
       yield graphBlock(graph, fields, options);
       drawn.push({ graph, fields });

@@ -48,8 +48,8 @@ export interface SessionOptions {
 }
 
 /**
- * The commands, by how they begin: munin-node does not mind what comes after. Their letters may be
- * of either case. A carriage return is a blank, since it is part of telnet's line end.
+ * The commands, by how they begin: munin-node does not mind what comes after. Letters may be of
+ * either case. A carriage return is a blank, since it is part of telnet's line end.
  */
 const commands = {
   list: /^list[ \t\r]*([^ \t\r]*)/i,
@@ -99,13 +99,8 @@ export class Session {
 
   /** Holds the session, once. Resolves when it has ended and the stream is closed. */
   async run(): Promise<void> {
-    const { clock, limits, counts, warn } = this.#options;
-    const seconds = limits.connectionMs / 1000;
-    const deadline = clock.setTimer(
-      () => this.#stop(new SessionEnd(`not finished within ${seconds} s`)),
-      limits.connectionMs,
-      { keepAlive: false },
-    );
+    const { limits, counts, warn } = this.#options;
+    const deadline = this.#within(limits.connectionMs, "not finished within");
     try {
       await this.#talk();
     } catch (error) {
@@ -161,15 +156,17 @@ export class Session {
     await this.#writer.add(`# munin node at ${oneLine(content.hostName)}\n`);
     while (true) {
       const command = await this.#nextCommand();
-      if (command === undefined || commands.quit.test(command)) break;
+      if (command === undefined) break;
       if (BINARY.test(command)) {
         throw new SessionEnd("it sent control characters");
       }
+      const { name, argument } = parseCommand(command);
+      if (name === "quit") break;
       if (++this.#commands > limits.commands) {
         throw new SessionEnd(`more than ${limits.commands} commands`);
       }
       counts.commands++;
-      await this.#execute(command);
+      await this.#execute(name, argument);
     }
     await this.#writer.flush();
   }
@@ -199,54 +196,55 @@ export class Session {
     }
   }
 
-  async #execute(command: string): Promise<void> {
+  async #execute(
+    name: keyof typeof commands | undefined,
+    argument: string,
+  ): Promise<void> {
     const { content, version } = this.#options;
     const writer = this.#writer;
-    const argument = (name: keyof typeof commands) =>
-      commands[name].exec(command)?.[1];
-    let name: string | undefined;
-    if ((name = argument("list")) !== undefined) {
-      await this.#list(name);
-    } else if ((name = argument("cap")) !== undefined) {
-      const known = name.split(/[ \t\r]+/);
-      this.#capabilities = {
-        multigraph: known.includes("multigraph"),
-        dirtyconfig: known.includes("dirtyconfig"),
-      };
-      const spool = content.spoolfetch ? " spool" : "";
-      await writer.add(`cap multigraph dirtyconfig${spool}\n`);
-    } else if (commands.version.test(command)) {
-      const host = oneLine(content.hostName);
-      await writer.add(
-        `munins node on ${host} version: ${oneLine(version)}\n`,
-      );
-    } else if (commands.nodes.test(command)) {
-      for (const host of this.#safe(content.hosts())) {
-        await writer.add(`${host}\n`);
+    const host = this.#host;
+    const capabilities = this.#capabilities;
+    switch (name) {
+      case "list":
+        return await this.#list(argument);
+      case "cap": {
+        const known = argument.split(/[ \t\r]+/);
+        this.#capabilities = {
+          multigraph: known.includes("multigraph"),
+          dirtyconfig: known.includes("dirtyconfig"),
+        };
+        const spool = content.spoolfetch ? " spool" : "";
+        return await writer.add(`cap multigraph dirtyconfig${spool}\n`);
       }
-      await writer.add(".\n");
-    } else if ((name = argument("fetch")) !== undefined) {
-      const service = name;
-      await this.#answer(
-        `fetch ${service}`,
-        () => content.fetch(this.#host, service, this.#capabilities),
-      );
-    } else if ((name = argument("config")) !== undefined) {
-      const service = name;
-      await this.#answer(
-        `config ${service}`,
-        () => content.config(this.#host, service, this.#capabilities),
-      );
-    } else if (
-      content.spoolfetch && (name = argument("spoolfetch")) !== undefined
-    ) {
-      const epoch = Math.min(Number(name), Number.MAX_SAFE_INTEGER);
-      await this.#answer("spoolfetch", () => content.spoolfetch?.(epoch));
-    } else {
-      await writer.add(
-        "# Unknown command. Try cap, list, nodes, config, fetch, version or quit\n",
-      );
+      case "version":
+        return await writer.add(
+          oneLine(`munins node on ${content.hostName} version: ${version}`) +
+            "\n",
+        );
+      case "nodes":
+        for (const host of this.#safe(content.hosts())) {
+          await writer.add(`${host}\n`);
+        }
+        return await writer.add(".\n");
+      case "fetch":
+        return await this.#answer(
+          `fetch ${argument}`,
+          () => content.fetch(host, argument, capabilities),
+        );
+      case "config":
+        return await this.#answer(
+          `config ${argument}`,
+          () => content.config(host, argument, capabilities),
+        );
+      case "spoolfetch": {
+        if (!content.spoolfetch) break;
+        const epoch = Math.min(Number(argument), Number.MAX_SAFE_INTEGER);
+        return await this.#answer(name, () => content.spoolfetch?.(epoch));
+      }
     }
+    await writer.add(
+      "# Unknown command. Try cap, list, nodes, config, fetch, version or quit\n",
+    );
   }
 
   async #list(name: string): Promise<void> {
@@ -348,6 +346,19 @@ export class Session {
       }
     }
   }
+}
+
+/** Which command it is, and the word after it, or all for `cap`. */
+function parseCommand(
+  command: string,
+): { name: keyof typeof commands | undefined; argument: string } {
+  for (const [name, pattern] of Object.entries(commands)) {
+    const match = pattern.exec(command);
+    if (match) {
+      return { name: name as keyof typeof commands, argument: match[1] ?? "" };
+    }
+  }
+  return { name: undefined, argument: "" };
 }
 
 async function closeIterator(iterator: AsyncIterator<string>): Promise<void> {

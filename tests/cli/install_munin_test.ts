@@ -581,6 +581,29 @@ function under(start: string, content: Content): Content {
   );
 }
 
+Deno.test("what a run that was cut short has left is removed, if there is nothing else to do as well", async () => {
+  const leftovers = {
+    "plugins/.gatherer-install.tmp": "DIR/exe/gatherer",
+    "conf/.gatherer-install.tmp": "0600 half a fi",
+  };
+  const said = `\
+remove DIR/conf/.gatherer-install.tmp (left by a run that was cut short)
+remove DIR/plugins/.gatherer-install.tmp (left by a run that was cut short)
+`;
+  await using machine = await Machine.make();
+  await machine.run(BASE);
+  const before = await machine.content();
+  await machine.put(leftovers);
+  const run = await machine.run(BASE);
+  assert(run.stdout.startsWith(said), run.stdout);
+  assertEquals(await machine.content(), before);
+
+  await machine.run(["--remove"]);
+  await machine.put(leftovers);
+  assert((await machine.run(["--remove"])).stdout.startsWith(said));
+  assertEquals(await machine.content(), {});
+});
+
 Deno.test("the configuration: three sections, one for each graph of other names, and a list of the links", async () => {
   await using machine = await Machine.make();
   const run = await machine.run([

@@ -261,6 +261,13 @@ Deno.test("the number of connections is bounded over all addresses", async () =>
   assertEquals(await ask(port, "list\n", "::1"), `${BANNER}load\n`);
 });
 
+Deno.test("an address has its connections again when they have ended", async () => {
+  await using node = await startNode({ limits: { connectionsPerAddress: 1 } });
+  for (let i = 0; i < 3; i++) {
+    assertEquals(await ask(node.address.port, "list\n"), `${BANNER}load\n`);
+  }
+});
+
 const stalls: readonly [
   name: string,
   sent: string,

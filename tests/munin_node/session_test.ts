@@ -103,6 +103,20 @@ for (const [sent, got] of spoolDialogues) {
   });
 }
 
+Deno.test("of hosts that differ in case only, the one that is named is meant", async () => {
+  const hosts = new SampleContent({
+    "one.example": { one: service([], []) },
+    "ONE.example": { two: service([], []) },
+  });
+  assertEquals(
+    await converse(
+      hosts,
+      "list one.example\nlist ONE.example\nlist One.Example\n",
+    ),
+    "one\ntwo\none\n",
+  );
+});
+
 Deno.test("however the bytes arrive, the answers are the same", async () => {
   const commands = fc.array(
     fc.constantFrom(
@@ -236,6 +250,20 @@ Deno.test("content that fails before anything was sent gives munin-node's commen
   assertEquals([counts.aborted, counts.commands], [0, 2]);
 });
 
+Deno.test("answers before one that fails are not lost with it", async () => {
+  const held = new MemorySession(odd(function* () {
+    yield "a.value 1\n";
+    throw new Error("no luck");
+  }));
+  held.stream.send("version\nfetch odd\n");
+  held.stream.end();
+  await held.ended;
+  assertEquals(
+    held.stream.text,
+    `# munin node at one.example\n${VERSION}# Bad exit\n.\n`,
+  );
+});
+
 Deno.test("content that fails before its first line does so, too", async () => {
   const broken = odd(() => []);
   broken.config = () => {
@@ -297,8 +325,10 @@ Deno.test("answers are sent in chunks, and made no faster than they are taken", 
 });
 
 Deno.test("a window of a byte gets every byte", async () => {
-  const text = "a.label \u00fc\u{1f600}\n".repeat(3000);
-  const { stream, ended } = new MemorySession(odd(() => [text, text]));
+  const text = "a.label \u00fc\u{1f600}\n".repeat(100);
+  const { stream, ended } = new MemorySession(odd(() => [text, text]), {
+    chunkBytes: 64,
+  });
   stream.window = 1;
   stream.send("fetch odd\n");
   stream.end();
