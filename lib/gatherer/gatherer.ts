@@ -159,7 +159,16 @@ export async function startGatherer(
   await basedir.saveFurl(furl);
 
   const limits = { lateMs: intervalMs + timeoutMs, silentMs: SILENT_MS };
-  const self = makeSelf({ tub, clock, poller, snapshot, tree, limits });
+  const self = makeSelf({
+    tub,
+    clock,
+    poller,
+    snapshot,
+    spool,
+    munin: Object.values(munin),
+    tree,
+    limits,
+  });
   cleanup.use(self);
   poller.attach(self.node);
   await poller.start();

@@ -1,6 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { Tub } from "../foolscap/tub.ts";
+import type { MuninPlugin } from "../plugins/munin.ts";
 import type { SnapshotPlugin } from "../plugins/snapshot.ts";
+import type { SpoolPlugin } from "../plugins/spool.ts";
 import type { PolledNode, Poller } from "../sources/poller.ts";
 import { type NodeState, type StateLimits, statusOf } from "../tree/host.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -22,10 +24,14 @@ export function makeSelf(parts: {
   readonly clock: Clock;
   readonly poller: Poller;
   readonly snapshot: SnapshotPlugin;
+  /** `undefined`: there is none. */
+  readonly spool: SpoolPlugin | undefined;
+  /** Where Munin's masters are answered. */
+  readonly munin: readonly MuninPlugin[];
   readonly tree: Tree;
   readonly limits: StateLimits;
 }): { readonly node: PolledNode } & Disposable {
-  const { tub, clock, poller, snapshot, tree, limits } = parts;
+  const { tub, clock, poller, snapshot, spool, munin, tree, limits } = parts;
   const provider = new StatsProvider({ clock });
   const load = new LoadMonitor({ clock });
   const cpu = new CpuMonitor({ clock });
@@ -49,6 +55,8 @@ export function makeSelf(parts: {
     ["gatherer.detaches", poller.counts.detaches],
     ["gatherer.snapshot_writes", snapshot.counts.writes],
     ["gatherer.snapshot_bytes", snapshot.counts.bytes],
+    ...(spool ? countsOfSpool(spool) : []),
+    ...(munin.length > 0 ? countsOfMunin(munin) : []),
   ];
   return {
     node: {
@@ -74,6 +82,25 @@ export function makeSelf(parts: {
       cpu.stop();
     },
   };
+}
+
+function countsOfSpool({ counts }: SpoolPlugin): [string, number][] {
+  return [
+    ["gatherer.spool_frames", counts.frames],
+    ["gatherer.spool_bytes", counts.bytes],
+    ["gatherer.spool_missed", counts.missed],
+  ];
+}
+
+/** Of all places where Munin's masters are answered, together. */
+function countsOfMunin(
+  plugins: readonly MuninPlugin[],
+): [string, number][] {
+  return (["connections", "refused", "commands", "bytes", "aborted"] as const)
+    .map((what) => [
+      `gatherer.munin_${what}`,
+      plugins.reduce((sum, { counts }) => sum + (counts?.[what] ?? 0), 0),
+    ]);
 }
 
 /** How many nodes are in each state: `gatherer.nodes_attached`, `gatherer.nodes_late` and so on. */
