@@ -1,13 +1,14 @@
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../errors.ts";
 import type { Plugin } from "../plugins/plugin.ts";
-import type { Cluster, Tree } from "../tree/tree.ts";
+import type { Tree } from "../tree/tree.ts";
 
 const logger = getLogger(["gatherer", "plugins"]);
 
 interface Runner {
   readonly plugin: Plugin;
-  readonly waiting: Map<string, Cluster>;
+  /** What it has yet to be told, the newest of each cluster and grid. */
+  readonly waiting: Map<string, () => void | Promise<void>>;
   running: Promise<void> | undefined;
   failing: boolean;
 }
@@ -16,7 +17,7 @@ interface Runner {
 export class Plugins {
   readonly #runners: Runner[];
   readonly #tree: Tree;
-  #unsubscribe: (() => void) | undefined;
+  readonly #unsubscribe: (() => void)[] = [];
 
   constructor(tree: Tree, plugins: readonly Plugin[]) {
     this.#tree = tree;
@@ -43,15 +44,27 @@ export class Plugins {
       for (const plugin of started.reverse()) await plugin.stop?.();
       throw error;
     }
-    this.#unsubscribe = this.#tree.onCommit((cluster) => {
-      const moment = { name: cluster.name, hosts: new Map(cluster.hosts) };
-      for (const runner of this.#runners) {
-        runner.waiting.set(cluster.name, moment);
-        runner.running ??= this.#run(runner).finally(() => {
-          runner.running = undefined;
-        });
-      }
-    });
+    this.#unsubscribe.push(
+      this.#tree.onCommit((cluster) => {
+        const moment = { ...cluster, hosts: new Map(cluster.hosts) };
+        this.#tell(
+          `cluster ${cluster.name}`,
+          (plugin) => plugin.notify(moment),
+        );
+      }),
+      this.#tree.onGrid((grid) =>
+        this.#tell(`grid ${grid.name}`, (plugin) => plugin.notifyGrid?.(grid))
+      ),
+    );
+  }
+
+  #tell(what: string, tell: (plugin: Plugin) => void | Promise<void>): void {
+    for (const runner of this.#runners) {
+      runner.waiting.set(what, () => tell(runner.plugin));
+      runner.running ??= this.#run(runner).finally(() => {
+        runner.running = undefined;
+      });
+    }
   }
 
   /** Waits until every plugin has dealt with all it was told. */
@@ -61,7 +74,7 @@ export class Plugins {
 
   /** Lets every plugin finish what it has begun, then stops it. */
   async stop(): Promise<void> {
-    this.#unsubscribe?.();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     await this.flush();
     for (const { plugin } of this.#runners.toReversed()) {
       try {
@@ -78,10 +91,10 @@ export class Plugins {
   async #run(runner: Runner): Promise<void> {
     const { plugin, waiting } = runner;
     while (waiting.size > 0) {
-      const [name, cluster] = waiting.entries().next().value!;
-      waiting.delete(name);
+      const [what, tell] = waiting.entries().next().value!;
+      waiting.delete(what);
       try {
-        await plugin.notify(cluster);
+        await tell();
         if (runner.failing) {
           logger.info("the plugin {id} works again", { id: plugin.id });
         }

@@ -1,4 +1,4 @@
-import type { Cluster } from "../tree/tree.ts";
+import type { ChildGrid, Cluster } from "../tree/tree.ts";
 
 /** A listener to all that is gathered. Built-in plugins and those of others are alike. */
 export interface Plugin {
@@ -11,6 +11,8 @@ export interface Plugin {
    * not overlap, and while one is under way only the newest moment of each cluster is kept.
    */
   notify(cluster: Cluster): void | Promise<void>;
+  /** Something new is known of a grid below ours. In all else as `notify`. */
+  notifyGrid?(grid: ChildGrid): void | Promise<void>;
   /** Called once, after the last `notify` has ended. */
   stop?(): void | Promise<void>;
 }

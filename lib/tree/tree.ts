@@ -1,16 +1,65 @@
 import type { Host, NodeLife } from "./host.ts";
 import type { Observation } from "./metric.ts";
+import type { Summary } from "./summary.ts";
 
 /** Hosts that belong together: Ganglia's word. Hosts keep their order of arrival. */
 export interface Cluster {
   readonly name: string;
   readonly hosts: ReadonlyMap<string, Host>;
+  /** What else its source says of it; left out by sources that say nothing. */
+  readonly detail?: ClusterDetail;
+  /** How its source is; left out where each host is a source of its own. */
+  readonly source?: SourceState;
+  /** As of the last commit; left out before the first. */
+  readonly summary?: Summary;
+}
+
+/** What Ganglia says of a cluster. */
+export interface ClusterDetail {
+  readonly owner: string;
+  readonly latlong: string;
+  readonly url: string;
+  /** The cluster's clock when it was asked, in seconds since the epoch. */
+  readonly localtime: number;
+}
+
+/** How a source of many hosts is, as far as its last poll shows. */
+export interface SourceState {
+  /** The name of the data source in the configuration. */
+  readonly name: string;
+  /** When its last good answer was received, on the monotonic clock, in milliseconds. */
+  readonly answeredAt: number;
+  /** Seconds from one poll to the next. */
+  readonly interval: number;
+  /** Why the last poll failed; `undefined` if it did not. */
+  readonly failure: string | undefined;
+}
+
+/** A grid below ours: only its summary is known here. */
+export interface ChildGrid {
+  readonly name: string;
+  /** Where more of it is to be had: a URL. */
+  readonly authority: string;
+  /** Its clock when it was asked, in seconds since the epoch. */
+  readonly localtime: number;
+  readonly source: SourceState;
+  readonly summary: Summary;
 }
 
 /** The whole of what is known. */
 export interface Grid {
   readonly name: string;
   readonly clusters: ReadonlyMap<string, Cluster>;
+  readonly grids: ReadonlyMap<string, ChildGrid>;
+}
+
+/** Makes a cluster's summary. */
+export type Summarize = (cluster: Cluster) => Summary | undefined;
+
+interface Entry extends Cluster {
+  hosts: Map<string, Host>;
+  source?: SourceState;
+  summary?: Summary;
 }
 
 const UNKNOWN_LIFE: NodeLife = {
@@ -30,20 +79,28 @@ const UNKNOWN_LIFE: NodeLife = {
  */
 export class Tree {
   readonly #name: string;
-  readonly #clusters = new Map<
-    string,
-    { name: string; hosts: Map<string, Host> }
-  >();
+  readonly #clusters = new Map<string, Entry>();
+  readonly #grids = new Map<string, ChildGrid>();
+  readonly #summarize: Summarize;
   readonly #listeners = new Set<(cluster: Cluster) => void>();
+  readonly #gridListeners = new Set<(grid: ChildGrid) => void>();
 
-  /** @param name The grid's name. */
-  constructor(name = "unspecified") {
+  /**
+   * @param name The grid's name.
+   * @param summarize Makes a cluster's summary, at each of its commits.
+   */
+  constructor(name = "unspecified", summarize: Summarize = () => undefined) {
     this.#name = name;
+    this.#summarize = summarize;
   }
 
   /** The grid as it is now. */
   get grid(): Grid {
-    return { name: this.#name, clusters: this.#clusters };
+    return {
+      name: this.#name,
+      clusters: this.#clusters,
+      grids: this.#grids,
+    };
   }
 
   /** A cluster as it is now, or an empty one. */
@@ -82,8 +139,49 @@ export class Tree {
     return host;
   }
 
+  /**
+   * Puts a whole cluster in the place of the one of that name, or adds it last.
+   * @param cluster Its hosts are the tree's from now on; nobody else may change the map.
+   */
+  replace(
+    cluster: Omit<Cluster, "summary"> & { hosts: Map<string, Host> },
+  ): void {
+    this.#clusters.set(cluster.name, { ...cluster });
+  }
+
+  /** Says how the source of a cluster is. */
+  setSource(cluster: string, source: SourceState): void {
+    const entry = this.#clusters.get(cluster);
+    if (entry) entry.source = source;
+  }
+
+  /** Takes a cluster out; listeners are told of an empty one at its next commit. */
+  remove(cluster: string): void {
+    this.#clusters.delete(cluster);
+  }
+
+  /**
+   * Puts a grid below ours in the place of the one of that name, or adds it last, and tells
+   * everybody who asked to be told.
+   */
+  setGrid(grid: ChildGrid): void {
+    this.#grids.set(grid.name, grid);
+    for (const listener of this.#gridListeners) listener(grid);
+  }
+
+  /**
+   * Asks to be told of every grid below ours.
+   * @returns A function that ends it.
+   */
+  onGrid(listener: (grid: ChildGrid) => void): () => void {
+    this.#gridListeners.add(listener);
+    return () => void this.#gridListeners.delete(listener);
+  }
+
   /** A transaction on a cluster is whole: tells everybody who asked to be told. */
   commit(cluster: string): void {
+    const entry = this.#clusters.get(cluster);
+    if (entry) entry.summary = this.#summarize(entry);
     const changed = this.cluster(cluster);
     for (const listener of this.#listeners) listener(changed);
   }
