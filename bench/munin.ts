@@ -48,23 +48,26 @@ for (const nodes of [10, 100, 1000, 10_000]) {
   const jsonfile = join(dir, `${nodes}.json`);
   await Deno.writeFile(statsfile, msgpack);
   await Deno.writeTextFile(jsonfile, writeJson(readAny(msgpack)));
-  const commands: [string, string[], string][] = [
-    ["ours, snapshot", [join(dir, graph)], statsfile],
-    ["ours, stats.json", [join(dir, graph)], jsonfile],
+  // Plain values, as the original prints them; and as they are by default, with their time.
+  const plain = { timestamps: "no" };
+  const commands: [string, string[], Record<string, string>][] = [
+    ["ours, snapshot", [join(dir, graph)], { statsfile, ...plain }],
+    ["ours, stats.json", [join(dir, graph)], { statsfile: jsonfile, ...plain }],
+    ["ours, with times", [join(dir, graph)], { statsfile }],
   ];
   if (args.original) {
     commands.push(["original, stats.json", [
       "/usr/bin/python3",
       join(dir, "original", graph),
-    ], jsonfile]);
+    ], { statsfile: jsonfile }]);
   }
   const outputs = new Set<string>();
   const times = commands.map(() => [] as { wall: number; cpu: number }[]);
   // In turn, so that a change of the machine's speed touches all alike.
   for (let run = -1; run < runs; run++) {
-    for (const [index, [, command, file]] of commands.entries()) {
-      const { output, ...time } = await timed(command, file);
-      outputs.add(output);
+    for (const [index, [, command, env]] of commands.entries()) {
+      const { output, ...time } = await timed(command, env);
+      outputs.add(output.replaceAll(/ \d{10}:/g, " "));
       if (run >= 0) times[index].push(time);
     }
   }
@@ -86,7 +89,7 @@ for (const nodes of [10, 100, 1000, 10_000]) {
 await Deno.remove(dir, { recursive: true });
 
 /** Runs a command as munin-node does; milliseconds of wall clock, and of user and system time. */
-async function timed(command: string[], statsfile: string) {
+async function timed(command: string[], env: Record<string, string>) {
   const began = systemClock.monotonic();
   const { stdout, stderr, success } = await new Deno.Command("bash", {
     args: [
@@ -96,7 +99,7 @@ async function timed(command: string[], statsfile: string) {
       ...asNobody,
       ...command,
     ],
-    env: { statsfile, PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+    env: { ...env, PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     clearEnv: true,
   }).output();
   const wall = systemClock.monotonic() - began;

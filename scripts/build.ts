@@ -9,7 +9,6 @@
  */
 import { resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
-import { hide } from "./hidden.ts";
 
 /** The set of permissions in deno.json that the executable runs with. */
 const PERMISSION_SET = "gatherer";
@@ -46,8 +45,9 @@ export async function compile(dir: string): Promise<string | undefined> {
     throw new UserError(`deno compile failed:\n${stderr.trim()}`);
   }
   await Deno.rename(temporary, `${dir}/gatherer`);
-  // A script of an earlier build had its runtime beside it.
+  // A script of an earlier build had its runtime and its command line beside it.
   await removeFile(`${dir}/deno`);
+  await removeFile(`${dir}/gatherer-cli.js`);
   return undefined;
 }
 
@@ -61,16 +61,17 @@ export function whyNoBaseRuntime(stderr: string): string | undefined {
 }
 
 /**
- * The executable as one file of plain JavaScript, `DIR/gatherer`, and a runtime for it, `DIR/deno`.
+ * The executable as plain JavaScript, `DIR/gatherer` and `DIR/gatherer-cli.js`, and a runtime for
+ * it, `DIR/deno`.
  *
  * To the kernel it is a shell script, which finds a runtime and hands itself to it; to the runtime
  * it is JavaScript. A shebang cannot do that: it needs an absolute path, and the PATH, HOME and
  * user that Munin runs a plugin with reach neither /usr/local/bin nor a home directory. Therefore
  * the runtime goes along.
  *
- * The script begins with the Munin plugin alone; the command line follows in a comment and is only
- * read when it is wanted. Runtime and modules are most of what a plugin run costs: without this it
- * takes three times as long.
+ * The script has the Munin plugin alone; the command line is in the file beside it, and only read
+ * when it is wanted. Runtime and modules are most of what a plugin run costs: without this it takes
+ * three times as long.
  *
  * @param dir Where to put them; made when it is missing.
  * @throws UserError when it cannot be done.
@@ -79,10 +80,14 @@ export async function buildScript(dir: string): Promise<void> {
   await Deno.mkdir(dir, { recursive: true });
   const runtime = Deno.execPath();
   const script = header(runtime, await permissionFlags()) +
-    await bundle("scripts/plugin.ts") +
-    hide(await bundle("main.ts"));
+    await bundle("scripts/plugin.ts");
+  const commandLine = await bundle("main.ts");
   // A gatherer may be running from these files: they are replaced, not overwritten.
   await replaceFile(`${dir}/deno`, (path) => Deno.copyFile(runtime, path));
+  await replaceFile(
+    `${dir}/gatherer-cli.js`,
+    (path) => Deno.writeTextFile(path, commandLine),
+  );
   await replaceFile(
     `${dir}/gatherer`,
     (path) => Deno.writeTextFile(path, script),
@@ -174,7 +179,7 @@ async function replaceFile(
   const temporary = `${path}.tmp`;
   await removeFile(temporary);
   await write(temporary);
-  await Deno.chmod(temporary, 0o755);
+  await Deno.chmod(temporary, path.endsWith(".js") ? 0o644 : 0o755);
   await Deno.rename(temporary, path);
 }
 
@@ -213,7 +218,9 @@ async function main(args: readonly string[]): Promise<number> {
     if (form === "--compile") return 1;
   }
   await buildScript(dir);
-  say(`${dir}/gatherer: a script, with its runtime beside it, ${dir}/deno`);
+  say(
+    `${dir}/gatherer: a script, with its command line and its runtime beside it`,
+  );
   return 0;
 }
 

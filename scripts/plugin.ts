@@ -1,6 +1,6 @@
 /**
- * What the built script begins with: the Munin plugin, and nothing that a plugin run does not need.
- * For all else it imports the command line, which is main.ts, from the end of the script.
+ * The built script: the Munin plugin. For all else it imports the command line, which is main.ts,
+ * from the file beside it.
  *
  * No `node:` module may be imported on the way here: the first one takes 15 ms.
  *
@@ -9,7 +9,6 @@
 import { explain, pluginIo } from "../lib/cli/cli.ts";
 import { isPluginCall, muninPlugin } from "../lib/cli/munin.ts";
 import { programName } from "../lib/cli/program_name.ts";
-import { reveal } from "./hidden.ts";
 
 const name = await programName();
 if (isPluginCall(name, Deno.args, Deno.env)) {
@@ -18,7 +17,8 @@ if (isPluginCall(name, Deno.args, Deno.env)) {
     () => muninPlugin(name, Deno.args, pluginIo()),
   );
 } else {
-  const source = reveal(await Deno.readTextFile(new URL(Deno.mainModule)));
-  const type = "text/javascript";
-  await import(URL.createObjectURL(new Blob([source], { type })));
+  // The script may have been called by a link from anywhere.
+  const script = await Deno.realPath(new URL(Deno.mainModule));
+  const url = encodeURI(script).replace(/[?#]/g, encodeURIComponent);
+  await import(new URL("gatherer-cli.js", `file://${url}`).href);
 }

@@ -481,7 +481,7 @@ Deno.test("building again replaces files that are in use", async () => {
     assertEquals((await before.stat()).size, 3);
     assertEquals(
       [...Deno.readDirSync(dir)].map(({ name }) => name).sort(),
-      ["deno", "gatherer"],
+      ["deno", "gatherer", "gatherer-cli.js"],
     );
     assertEquals((await Deno.stat(`${dir}/gatherer`)).mode! & 0o777, 0o755);
   } finally {

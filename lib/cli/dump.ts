@@ -177,7 +177,7 @@ function filterNodes(
 }
 
 function filterNames<V>(
-  half: Map<string, V>,
+  half: ReadonlyMap<string, V>,
   isWanted: (name: string) => boolean,
 ): Map<string, V> {
   return new Map([...half].filter(([name]) => isWanted(name)));

@@ -112,7 +112,7 @@ interface Row {
   known: boolean;
 }
 
-function formatRows(half: Map<string, Value>): Row[] {
+function formatRows(half: ReadonlyMap<string, Value>): Row[] {
   return [...half].map(([name, value]) => {
     const text = value === null
       ? "not known"

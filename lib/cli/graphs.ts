@@ -11,6 +11,7 @@ import { drawFields } from "../munin/draw.ts";
 import type { Graph, GraphType } from "../munin/graph.ts";
 import { loadGraphsFile } from "../munin/graphs_file.ts";
 import { Held } from "../munin/held.ts";
+import { dated } from "../munin/sampling.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { readAllNodes } from "../snapshot/file.ts";
 import { readOptions } from "./options.ts";
@@ -62,9 +63,7 @@ export async function graphsCommand(
       2,
     );
   }
-  const operators = values.graphs === undefined
-    ? []
-    : loadGraphsFile(values.graphs, isBuiltIn).graphs;
+  const { graphs: operators, fault } = readOperators(values.graphs);
   const held = await readIfThere(named, io.clock);
   if (flags["with-data"]) {
     if (!held) {
@@ -75,10 +74,24 @@ export async function graphsCommand(
     for (const { name } of graphsWithData(held, operators)) {
       await io.stdout(`${name}\n`);
     }
-    return 0;
+  } else {
+    await io.stdout(graphsTable(held, operators));
   }
-  await io.stdout(graphsTable(held, operators));
+  // Said last, under the table of the graphs that go on working.
+  if (fault) throw fault;
   return 0;
+}
+
+function readOperators(
+  path: string | undefined,
+): { graphs: readonly Graph[]; fault?: UserError } {
+  if (path === undefined) return { graphs: [] };
+  try {
+    return { graphs: loadGraphsFile(path, isBuiltIn).graphs };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { graphs: [], fault: error };
+  }
 }
 
 /**
@@ -101,7 +114,7 @@ export async function installableGraphs(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
   }
-  const held = new Held(nodes, { now: clock.now() / 1000, dated: true });
+  const held = new Held(nodes, dated(clock.now() / 1000));
   return {
     withData: graphsWithData(held, operators).map(({ name }) => name),
     exists: (name) => findGraph(name, operators) !== undefined,
@@ -114,7 +127,7 @@ async function readIfThere(
 ): Promise<Held | undefined> {
   try {
     const nodes = await readAllNodes(path ?? "gatherer", clock);
-    return new Held(nodes, { now: clock.now() / 1000, dated: true });
+    return new Held(nodes, dated(clock.now() / 1000));
   } catch (error) {
     if (path === undefined && error instanceof UserError) return undefined;
     throw error;
@@ -149,7 +162,7 @@ export function graphsTable(
     listed.add(graph.name);
     if (folded.has(graph.name)) return;
     const lines = held && withData.has(graph.name)
-      ? `${drawFields(graph, held).length}`
+      ? `${[...drawFields(graph, held)].length}`
       : held
       ? "none"
       : "?";

@@ -122,9 +122,9 @@ async function oneGraph(
 ): Promise<string> {
   const called = knownGraph(name, environment);
   const values = !config || environment.dirtyconfig;
-  const held = await readHeld(environment, clock, { graph: called, values });
+  const held = await readHeld(environment, clock, called);
   const graph = withOwnName(called, held);
-  const fields = drawFields(graph, held);
+  const fields = [...drawFields(graph, held)];
   const described = config
     ? configText(graph, fields, environment.limits({ single: true }))
     : "";
@@ -137,9 +137,10 @@ async function allGraphs(
   clock: Clock,
 ): Promise<string> {
   const values = !config || environment.dirtyconfig;
-  const held = await readHeld(environment, clock, { values });
+  const held = await readHeld(environment, clock);
+  const { graphs } = environment.operatorsIfAny();
   return multigraphText(
-    showAll(held, environment.operators().graphs, environment.selects),
+    showAll(held, graphs, environment.selects),
     held,
     {
       config,
@@ -182,15 +183,16 @@ async function autoconf(
 ): Promise<string> {
   try {
     if (name === ALL_GRAPHS || isWildcard(name)) {
-      const names = await namesWithData(name, environment, clock);
+      const beginning = isWildcard(name) ? name : "";
+      const names = await namesWithData(beginning, environment, clock);
       return names.length > 0
         ? "yes\n"
         : `no (no node reports anything that a graph ${
-          name === ALL_GRAPHS ? "" : `${name}… `
+          beginning && `${beginning}… `
         }draws)\n`;
     }
     const graph = knownGraph(name, environment);
-    const held = await readHeld(environment, clock, { graph, values: false });
+    const held = await readHeld(environment, clock, graph);
     return hasData(graph, held)
       ? "yes\n"
       : `no (no node reports what ${name} draws)\n`;
@@ -205,7 +207,8 @@ async function suggest(
   environment: MuninEnvironment,
   clock: Clock,
 ): Promise<string> {
-  const prefix = /^[A-Za-z]+_/.exec(name)?.[0] ?? name;
+  // As "gatherer" nobody but a person asks, and for whole names.
+  const prefix = /^[A-Za-z]+_/.exec(name)?.[0] ?? "";
   const names = await namesWithData(prefix, environment, clock);
   return names.map((name) => `${name.slice(prefix.length)}\n`).join("");
 }
@@ -216,11 +219,11 @@ async function namesWithData(
   environment: MuninEnvironment,
   clock: Clock,
 ): Promise<string[]> {
-  const held = await readHeld(environment, clock, { values: false });
-  return graphsWithData(held, environment.operators().graphs)
+  const held = await readHeld(environment, clock);
+  return graphsWithData(held, environment.operatorsIfAny().graphs)
     .map((graph) => graph.name)
     .filter((name) => environment.selects(name))
-    .filter((name) => beginning === ALL_GRAPHS || name.startsWith(beginning));
+    .filter((name) => name.startsWith(beginning));
 }
 
 /** Text from outside in double quotes, on one line whatever is in it. */

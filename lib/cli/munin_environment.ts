@@ -1,11 +1,13 @@
-import { messageOf, UserError } from "../errors.ts";
+import { UserError } from "../errors.ts";
 import { globsMatcher } from "../glob.ts";
 import { isBuiltIn } from "../munin/catalog.ts";
-import { type GraphsFile, loadGraphsFile } from "../munin/graphs_file.ts";
+import {
+  type GraphsFile,
+  loadGraphsFile,
+  noGraphs,
+} from "../munin/graphs_file.ts";
 import type { FieldLimits } from "../munin/text.ts";
 import { thresholds } from "../munin/thresholds.ts";
-
-const noGraphs: GraphsFile = { graphs: [], limits: new Map() };
 
 /** What Munin and its plugin-conf.d tell a plugin, by environment variables. */
 export class MuninEnvironment {
@@ -74,21 +76,27 @@ export class MuninEnvironment {
   }
 
   /**
+   * The graphs of an operator's own, or none when their file is broken: the others go on working,
+   * and munin-node logs why.
+   */
+  operatorsIfAny(): GraphsFile {
+    try {
+      return this.operators();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.complain(error.message);
+      return this.#operators = noGraphs;
+    }
+  }
+
+  /**
    * The limits of fields.
    * @param options.single Whether the plugin is one graph.
    */
   limits({ single }: { single: boolean }): FieldLimits {
-    let file: GraphsFile = noGraphs;
-    try {
-      file = this.operators();
-    } catch (error) {
-      // A graph goes on working without the limits in a broken file; munin-node logs this.
-      if (!(error instanceof UserError)) throw error;
-      this.complain(messageOf(error));
-    }
     return thresholds(this.#env, {
       single,
-      file: file.limits,
+      file: this.operatorsIfAny().limits,
       complain: this.complain,
     });
   }

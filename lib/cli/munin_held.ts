@@ -1,52 +1,63 @@
 import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import type { Graph, Lines } from "../munin/graph.ts";
-import { Held, window } from "../munin/held.ts";
+import { Held } from "../munin/held.ts";
 import { readPast } from "../munin/past.ts";
+import { dated, pastFrom, plainly } from "../munin/sampling.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
 import { readAllNodes, scanSnapshotFile } from "../snapshot/file.ts";
 import { openPortion, SPOOL_NAME } from "../spool/portion.ts";
+import type { Earlier } from "../spool/sample.ts";
+import type { Value } from "../value.ts";
 import type { MuninEnvironment } from "./munin_environment.ts";
+
+/** Bytes of the spool that are held at most. */
+const WINDOW_BYTES = 256 * 1024 * 1024;
+
+/** No figures of a node in one half. */
+const NONE: ReadonlyMap<string, Value> = new Map();
 
 /**
  * Reads what a graph needs, from the snapshot and the spool beside it.
  *
- * @param need.graph Left out: everything, for all graphs.
- * @param need.values Whether more than the latest figures are of use.
- * @throws UserError when the snapshot cannot be used. A spool that is missing or damaged costs
- *   figures of the past only, and a line in munin-node's log.
+ * @param graph Left out: everything, for all graphs.
+ * @throws UserError when the snapshot cannot be used. A spool that is damaged or cannot be read
+ *   costs figures of the past only, and a line in munin-node's log.
  */
 export async function readHeld(
   environment: MuninEnvironment,
   clock: Clock,
-  need: { graph?: Graph; values: boolean },
+  graph?: Graph,
 ): Promise<Held> {
   const { statsfile } = environment;
-  const nodes = await readNodes(statsfile, clock, need.graph);
+  const nodes = await readNodes(statsfile, clock, graph);
   const now = clock.now() / 1000;
-  const dated = environment.timestamps;
-  if (!need.values) return new Held(nodes, { now, dated });
+  const lines = graph?.lines;
   const spool = spoolOf(statsfile);
-  const lines = need.graph?.lines;
-  const growth = lines === undefined || lines.kind === "growth";
+  const complaints: string[] = [];
+  let earlier: Earlier | undefined;
+  let past: ReadonlyMap<number, Earlier> | undefined;
   try {
-    return new Held(nodes, {
-      now,
-      dated,
-      earlier: dated
-        ? await openPortion(spool, {
-          from: Math.floor(now - window),
-          wants: wantedBy(lines),
-        })
-        : undefined,
-      past: growth ? await readPast(spool, now) : undefined,
-    });
+    if (environment.timestamps) {
+      earlier = await openPortion(spool, {
+        from: pastFrom(now),
+        maxBytes: WINDOW_BYTES,
+        maxSamples: Infinity,
+        wants: wantedBy(lines),
+        complaints,
+      });
+    }
+    if (lines === undefined || lines.kind === "growth") {
+      past = await readPast(spool, now, complaints);
+    }
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    environment.complain(error.message);
-    return new Held(nodes, { now, dated });
+    complaints.push(error.message);
   }
+  for (const line of complaints) environment.complain(line);
+  const sampling = environment.timestamps ? dated(now, earlier) : plainly(now);
+  return new Held(nodes, sampling, { past });
 }
 
 /** Which statistics' past is needed; `undefined`: any may be. */
@@ -76,8 +87,8 @@ async function readNodes(
     key,
     nickname,
     timestamp,
-    counters: new Map(),
-    stats: new Map(),
+    counters: NONE,
+    stats: NONE,
     ...(value === undefined ? {} : { [group]: new Map([[stat, value]]) }),
   }));
 }

@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import { systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { parseLocation, parsePort } from "../gatherer/basedir.ts";
@@ -7,6 +8,8 @@ import { MUNIN_OPTIONS, readMuninOptions } from "./serve_munin.ts";
 import { logToStderr } from "./logging.ts";
 import { readOptions, readSeconds } from "./options.ts";
 import { writeStderr, writeStdout } from "./terminal.ts";
+
+const logger = getLogger(["gatherer"]);
 
 /** How long stopping may take. */
 const STOP_MS = 5000;
@@ -56,10 +59,12 @@ Examples:
 
 /**
  * Reads the options of `serve`.
+ * @param complain Told of what is wrong but does not keep the gatherer from its work.
  * @throws UserError (exit code 2) naming what is wrong.
  */
 export function readServeOptions(
   args: readonly string[],
+  complain: (line: string) => void,
 ): Omit<GathererOptions, "clock"> {
   const { values, flags } = readOptions("serve", args, {
     value: [
@@ -99,7 +104,7 @@ export function readServeOptions(
     spoolBytes: values.spool === undefined
       ? undefined
       : readBytes(values.spool),
-    munin: readMuninOptions(values),
+    munin: readMuninOptions(values, complain),
   };
 }
 
@@ -121,8 +126,10 @@ function readBytes(text: string): number {
  * @returns The exit code.
  */
 export async function serve(args: readonly string[]): Promise<number> {
-  const options = readServeOptions(args);
+  const complaints: string[] = [];
+  const options = readServeOptions(args, (line) => complaints.push(line));
   await logToStderr();
+  for (const line of complaints) logger.warn(line);
   const stopped = untilSignal();
   const gatherer = await startGatherer({ ...options, clock: systemClock });
   await writeStdout(`${gatherer.furl}\n`);

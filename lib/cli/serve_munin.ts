@@ -2,7 +2,11 @@ import { UserError } from "../errors.ts";
 import type { ListenAddress, MuninServing } from "../gatherer/gatherer.ts";
 import { globsMatcher } from "../glob.ts";
 import { isBuiltIn } from "../munin/catalog.ts";
-import { type GraphsFile, loadGraphsFile } from "../munin/graphs_file.ts";
+import {
+  type GraphsFile,
+  loadGraphsFile,
+  noGraphs,
+} from "../munin/graphs_file.ts";
 import { DEFAULT_ACCESS, parseAccess } from "../munin_node/access.ts";
 import { VERSION } from "./version.ts";
 
@@ -17,16 +21,16 @@ export const MUNIN_OPTIONS = [
   "graphs",
 ] as const;
 
-const noGraphs: GraphsFile = { graphs: [], limits: new Map() };
-
 /**
  * Reads the options of `serve` that say how Munin's masters are answered.
  *
  * @returns `undefined` when they are not.
- * @throws UserError naming the option that is wrong, or what is wrong in the graphs file.
+ * @param complain Told what is wrong in the graphs file: its graphs are left out then.
+ * @throws UserError naming the option that is wrong.
  */
 export function readMuninOptions(
   values: Readonly<Record<string, string | undefined>>,
+  complain: (line: string) => void,
 ): MuninServing | undefined {
   const all = readAddress("munin", values.munin);
   const nodes = readAddress("munin-nodes", values["munin-nodes"]);
@@ -53,13 +57,25 @@ export function readMuninOptions(
       values["munin-allow"] ?? DEFAULT_ACCESS,
       "--munin-allow",
     ),
-    operators: values.graphs === undefined
-      ? noGraphs
-      : loadGraphsFile(values.graphs, isBuiltIn),
+    operators: readGraphs(values.graphs, complain),
     selects: globsMatcher(values["munin-select"] ?? ""),
     drilldown,
     version: VERSION,
   };
+}
+
+function readGraphs(
+  path: string | undefined,
+  complain: (line: string) => void,
+): GraphsFile {
+  if (path === undefined) return noGraphs;
+  try {
+    return loadGraphsFile(path, isBuiltIn);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    complain(error.message);
+    return noGraphs;
+  }
 }
 
 /** `PORT`, `ADDR:PORT` or `[ADDR]:PORT`. */

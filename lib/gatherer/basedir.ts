@@ -21,8 +21,9 @@ export class BaseDir {
 
   /**
    * Opens a base directory; one that does not exist is made.
-   * @param mode Permissions of a new one.
-   * @throws UserError when it can be neither found nor made.
+   * @param mode Permissions of a new one. One that is there already loses others' permissions
+   *   when these have none for them.
+   * @throws UserError when it can be neither found nor made, or not be narrowed.
    */
   static async open(path: string, mode: number): Promise<BaseDir> {
     try {
@@ -38,6 +39,7 @@ export class BaseDir {
       if (!info?.isDirectory) {
         throw new UserError(`the base directory ${path} is not a directory`);
       }
+      await narrow(path, info.mode, mode);
     }
     return new BaseDir(path);
   }
@@ -163,6 +165,23 @@ export class BaseDir {
     } catch (error) {
       throw new UserError(`cannot write ${path}: ${reasonOf(error)}`);
     }
+  }
+}
+
+/** Takes permissions from a directory that are not in `mode`. */
+async function narrow(
+  path: string,
+  found: number | null,
+  mode: number,
+): Promise<void> {
+  // Others may have been given more than the default on purpose: only "--private" is an order.
+  if (found === null || (mode & 0o077) !== 0 || (found & 0o077) === 0) return;
+  try {
+    await Deno.chmod(path, found & 0o7700);
+  } catch (error) {
+    throw new UserError(
+      `cannot make the base directory ${path} private: ${reasonOf(error)}`,
+    );
   }
 }
 

@@ -45,9 +45,15 @@ export const builtInGraphs: readonly Graph[] = [
   ...tahoeServer,
 ];
 
-const bySmashedName = new Map(
-  builtInGraphs.map((graph) => [smash(graph.name), graph]),
-);
+/** Made when it is wanted: most runs of the plugin look one name up. */
+let bySmashedName: Map<string, Graph> | undefined;
+
+function builtInGraph(smashed: string): Graph | undefined {
+  bySmashedName ??= new Map(
+    builtInGraphs.map((graph) => [smash(graph.name), graph]),
+  );
+  return bySmashedName.get(smashed);
+}
 
 /**
  * The graph of that name; `undefined` when there is none. Other characters than letters and digits
@@ -62,13 +68,13 @@ export function findGraph(
 ): Graph | undefined {
   const bare = name.endsWith(".py") ? name.slice(0, -3) : name;
   if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(bare)) return undefined;
-  return bySmashedName.get(smash(bare)) ?? ownGraph(smash(bare)) ??
+  return builtInGraph(smash(bare)) ?? ownGraph(smash(bare)) ??
     operators.find((graph) => graph.name === bare);
 }
 
-/** Whether there is a built-in graph of exactly this name. */
+/** Whether there is a built-in graph of this name. */
 export function isBuiltIn(name: string): boolean {
-  return findGraph(name)?.name === name;
+  return !name.endsWith(".py") && findGraph(name) !== undefined;
 }
 
 /** The names of the graphs that someone who typed `name` may have meant, best first; at most 3. */
@@ -97,7 +103,7 @@ export function graphsWithData(
   const drawn = new Set(known.map(drawnBy));
   const own: Graph[] = [];
   for (const group of ["counters", "stats"] as const) {
-    for (const stats of held.statNames(group).values()) {
+    for (const stats of held.index.names(group).values()) {
       if (stats.every((stat) => drawn.has(`${group} ${stat}`))) continue;
       const name = ownGraphName(group, stats[0]);
       if (name !== undefined) own.push(ownGraph(name, stats[0])!);

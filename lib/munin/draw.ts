@@ -3,25 +3,25 @@
  *
  * @module
  */
+import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
-import type { Sample } from "../spool/sample.ts";
 import type { Value } from "../value.ts";
 import { ownGraph } from "./families.ts";
-import { smash } from "./fields.ts";
 import type { Field } from "./field.ts";
+import { smash } from "./fields.ts";
 import type { Graph, NodeLines, SumLines } from "./graph.ts";
 import { drawGrowth, USED } from "./growth.ts";
-import { type Held, presently } from "./held.ts";
-import { nodeLabels } from "./labels.ts";
-import { drawPattern } from "./pattern.ts";
+import { drawHeard } from "./heard.ts";
+import type { Held } from "./held.ts";
+import { drawPattern, patternHasData } from "./pattern.ts";
 import { sumOver } from "./sums.ts";
 
 /**
- * The fields of a graph: of every node that has the statistic, however old, so that no line
- * vanishes from the graph with a node that is away. A node whose figure cannot be drawn at the
- * moment (NaN, say) keeps its field, too. In an order that does not change.
+ * The fields of a graph: of every node that has the statistic, however old, or had it a while ago,
+ * so that no line vanishes from the graph with a node that is away. A node whose figure cannot be
+ * drawn at the moment (NaN, say) keeps its field, too. In an order that does not change.
  */
-export function drawFields(graph: Graph, held: Held): Field[] {
+export function drawFields(graph: Graph, held: Held): Generator<Field> {
   const { lines } = graph;
   switch (lines.kind) {
     case "nodes":
@@ -38,69 +38,76 @@ export function drawFields(graph: Graph, held: Held): Field[] {
 }
 
 /** Whether a node reports anything that the graph draws. */
-export function hasData(graph: Graph, held: Held): boolean {
-  const { lines } = graph;
+export function hasData({ lines }: Graph, held: Held): boolean {
   switch (lines.kind) {
-    case "sums":
-      return lines.fields.some(({ group, stat }) => someHas(held, group, stat));
-    case "growth":
-      return someHas(held, "stats", USED);
     case "nodes":
       return typeof lines.stat === "string"
-        ? someHas(held, lines.group, lines.stat)
-        : held.statNames(lines.group).has(lines.stat.smashed);
+        ? held.index.has(lines.group, lines.stat)
+        : held.index.names(lines.group).has(lines.stat.smashed);
+    case "sums":
+      return lines.fields.some(({ group, stat }) =>
+        held.index.has(group, stat)
+      );
     case "pattern":
-      return drawPattern(graph.name, lines, held).length > 0;
+      return patternHasData(lines, held);
+    case "growth":
+      return held.index.has("stats", USED);
     case "heard":
       return held.nodes.length > 0;
   }
 }
 
-function someHas(held: Held, group: StatGroup, stat: string): boolean {
-  return held.nodes.some((node) => isKnown(node[group].get(stat)));
-}
-
-function isKnown(value: Value | undefined): value is bigint | number {
+/** Whether a node has a figure of a statistic. */
+export function hasFigure(
+  node: SnapshotNode,
+  group: StatGroup,
+  stat: string,
+): boolean {
+  const value = node[group].get(stat);
   return value !== undefined && value !== null;
 }
 
-function drawNodes(service: string, lines: NodeLines, held: Held): Field[] {
+function* drawNodes(
+  service: string,
+  lines: NodeLines,
+  held: Held,
+): Generator<Field> {
+  const { group, type } = lines;
   const names = held.names(service);
-  const labels = lines.label === "field" && !held.alone
-    ? names
-    : nodeLabels(held, names);
-  const series = seriesOf(lines.group, held);
-  const fields: Field[] = [];
+  const labels = lines.label === "field" ? names : held.labels(names);
   const stats = statsOf(lines, held);
-  held.nodes.forEach((node, index) => {
+  const series = stats.map((stat) => held.earlier.series(group, stat));
+  for (const [index, node] of held.nodes.entries()) {
     // Of several that are written alike, the first.
-    const stat = stats.find((stat) => isKnown(node[lines.group].get(stat)));
-    if (stat === undefined) return;
-    const value = node[lines.group].get(stat)!;
-    const samples = held.samples(
-      { time: node.timestamp, value },
-      series(stat, node.key),
+    const which = stats.findIndex((stat, which) =>
+      hasFigure(node, group, stat) || series[which].has(node.key)
     );
-    fields.push({
+    if (which === -1) continue;
+    const stat = stats[which];
+    const value = node[group].get(stat);
+    const samples = held.samples(
+      value === undefined ? undefined : { time: node.timestamp, value },
+      series[which].get(node.key),
+    );
+    yield {
       name: names[index],
       label: held.alone ? smash(stat) : labels[index],
       draw: lines.draw,
-      ...(lines.type === "DERIVE" ? { type: "DERIVE", min: 0 } : {}),
+      ...(type === "DERIVE" ? { type, min: 0 } : {}),
       values: held.print(
         samples,
-        lines.type,
+        type,
         lines.percent ? formatPercent : undefined,
       ),
-    });
-  });
-  return fields;
+    };
+  }
 }
 
 /** The names of the statistics that the lines are of: one, unless several are written alike. */
 function statsOf({ group, stat }: NodeLines, held: Held): readonly string[] {
   return typeof stat === "string"
     ? [stat]
-    : held.statNames(group).get(stat.smashed) ?? [];
+    : held.index.names(group).get(stat.smashed) ?? [];
 }
 
 /**
@@ -113,44 +120,16 @@ export function withOwnName(graph: Graph, held: Held): Graph {
   return ownGraph(name, statsOf(lines, held)[0]) ?? graph;
 }
 
-/** Looks each statistic up once, however many nodes have it. */
-function seriesOf(
-  group: StatGroup,
-  held: Held,
-): (stat: string, key: string) => readonly Sample[] | undefined {
-  const known = new Map<string, ReadonlyMap<string, readonly Sample[]>>();
-  return (stat, key) => {
-    let series = known.get(stat);
-    if (!series) known.set(stat, series = held.earlier.series(group, stat));
-    return series.get(key);
-  };
-}
-
 function formatPercent(value: Value): string | undefined {
   const percent = value === null ? NaN : Number(value) * 100;
   return Math.abs(percent) < 1e21 ? percent.toFixed(2) : undefined;
 }
 
-function drawSums(lines: SumLines, held: Held): Field[] {
-  return lines.fields.map(({ group, stat, ...field }) => ({
-    ...field,
-    values: held.print(sumOver(held, held.nodes, group, stat), "GAUGE"),
-  }));
-}
-
-function drawHeard(held: Held): Field[] {
-  const heard = held.nodes.filter(({ timestamp }) => held.isFresh(timestamp));
-  const counts = [
-    { name: "heard", label: "heard from", draw: "AREA", count: heard.length },
-    {
-      name: "silent",
-      label: "silent",
-      draw: "STACK",
-      count: held.nodes.length - heard.length,
-    },
-  ] as const;
-  return counts.map(({ count, ...field }) => ({
-    ...field,
-    values: held.print(presently(held, BigInt(count)), "GAUGE"),
-  }));
+function* drawSums(lines: SumLines, held: Held): Generator<Field> {
+  for (const { group, stat, ...field } of lines.fields) {
+    yield {
+      ...field,
+      values: held.print(sumOver(held, held.nodes, group, stat), "GAUGE"),
+    };
+  }
 }

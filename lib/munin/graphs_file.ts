@@ -22,6 +22,9 @@ export interface GraphsFile {
   readonly limits: ReadonlyMap<string, Limits>;
 }
 
+/** What is used where there is no file, or one that cannot be used. */
+export const noGraphs: GraphsFile = { graphs: [], limits: new Map() };
+
 /** Bytes of a graphs file. */
 const MAX_BYTES = 1024 * 1024;
 /** Graphs in a file; also graphs that it has limits for. */

@@ -1,6 +1,6 @@
-import type { Draw, GrowthLines } from "./graph.ts";
+import type { GrowthLines } from "./graph.ts";
 import type { Field } from "./field.ts";
-import { type Held, presently } from "./held.ts";
+import type { Held } from "./held.ts";
 import { sum } from "./sums.ts";
 
 /** The statistic whose growth is measured. */
@@ -8,17 +8,13 @@ export const USED = "storage_server.disk_used";
 const LEFT = "storage_server.disk_avail";
 const DAY = 86_400;
 
-/** The spans over which growth is measured, by Tahoe-LAFS's names for them. */
-const spans: readonly {
-  name: string;
-  words: string;
-  seconds: number;
-  draw: Draw;
-}[] = [
-  { name: "1hr", words: "one hour", seconds: 3600, draw: "LINE1" },
-  { name: "1day", words: "one day", seconds: DAY, draw: "LINE1" },
-  { name: "2wk", words: "two week", seconds: 14 * DAY, draw: "LINE2" },
-  { name: "4wk", words: "four week", seconds: 28 * DAY, draw: "LINE2" },
+/**
+ * The spans over which growth is measured, by Tahoe-LAFS's names for them. It has two more, of two
+ * and four weeks; the spool does not reach so far back.
+ */
+const spans: readonly { name: string; words: string; seconds: number }[] = [
+  { name: "1hr", words: "one hour", seconds: 3600 },
+  { name: "1day", words: "one day", seconds: DAY },
 ];
 
 /** How far back figures are needed for such graphs, in seconds. */
@@ -32,20 +28,21 @@ export const growthSpans: readonly number[] = spans.map(({ seconds }) =>
  * while nothing grows.
  * Source of the rules: `diskwatcher.tac` in Tahoe-LAFS's `misc/operations_helpers/spacetime`.
  */
-export function drawGrowth(lines: GrowthLines, held: Held): Field[] {
+export function* drawGrowth(lines: GrowthLines, held: Held): Generator<Field> {
   const days = lines.show === "days";
-  return spans.map(({ name, words, seconds, draw }) => {
+  const { moment } = held.sampling;
+  for (const { name, words, seconds } of spans) {
     const rate = growthRate(held, seconds);
     const value = days ? daysLeft(held, rate) : rate;
-    return {
+    yield {
       name: `${days ? "days" : "rate"}_${name}`,
       label: `${days ? "days left " : ""}(${words} sample)`,
-      draw,
-      values: value === undefined
+      draw: "LINE1",
+      values: value === undefined || moment === undefined
         ? []
-        : held.print(presently(held, value), "GAUGE"),
+        : held.print([{ time: moment, value }], "GAUGE"),
     };
-  });
+  }
 }
 
 /**

@@ -1,95 +1,91 @@
 import type { SnapshotNode } from "../snapshot/codec.ts";
-import type { StatGroup } from "../snapshot/scan.ts";
 import { type Earlier, noEarlier, type Sample } from "../spool/sample.ts";
 import type { Value } from "../value.ts";
-import { fieldNames, longestField, smash } from "./fields.ts";
+import { fieldNames, longestField } from "./fields.ts";
 import type { GraphType } from "./graph.ts";
+import { plainLabel, tellApart } from "./labels.ts";
 import { formatValue } from "./numbers.ts";
+import { newestOf, pick, type Sampling, validity } from "./sampling.ts";
+import { StatIndex } from "./stat_index.ts";
 
-/** A figure is taken for the present one for this long, in seconds; the original plugin's figure. */
-export const validity = 300;
-
-/**
- * How far back figures are handed on with their own time, in seconds: two of Munin's intervals, so
- * that one fetch that comes late, or not at all, loses nothing. What Munin has already, it skips.
- */
-export const window = 600;
-
-/** How figures are to be handed on. */
+/** What else is known besides the nodes. */
 export interface HeldOptions {
-  /** The present, in seconds since the epoch. */
-  readonly now: number;
-  /**
-   * Whether values carry their own time (`epoch:value`). Otherwise only the present ones are
-   * handed on, plain, as the original plugin did.
-   */
-  readonly dated: boolean;
-  /** The figures before the present ones; only of use when `dated`. */
-  readonly earlier?: Earlier;
   /** Figures from just before so many seconds ago; nothing where that is not known. */
   readonly past?: ReadonlyMap<number, Earlier>;
   /** Whether there is one node only, on a page of its own: then lines are not told apart by it. */
   readonly alone?: boolean;
-  /**
-   * Whether this is a portion of a spool: then all of its figures are handed on, however old, and
-   * no others, the present ones included; else what lies between would never be asked for.
-   */
-  readonly portion?: { readonly end: number; readonly complete: boolean };
+  /** Which statistics there are, if that is known already. */
+  readonly index?: StatIndex;
 }
+
+/** What follows from the nodes alone, however often they are looked at. */
+interface Derived {
+  readonly names: Map<number, readonly string[]>;
+  labels?: readonly string[];
+  index?: StatIndex;
+}
+
+const derived = new WeakMap<readonly SnapshotNode[], Derived>();
 
 /** What is held of the nodes at one moment, as graphs need it. */
 export class Held {
   /** Every node, in order of arrival: names rest on it. */
   readonly nodes: readonly SnapshotNode[];
-  readonly now: number;
-  readonly dated: boolean;
   readonly alone: boolean;
-  readonly earlier: Earlier;
-  /**
-   * The time to give to figures of all nodes together; `undefined` in the middle of the past, of
-   * which they are not known.
-   */
-  readonly moment: number | undefined;
-  readonly #portion: HeldOptions["portion"];
+  readonly sampling: Sampling;
   readonly #past: ReadonlyMap<number, Earlier>;
-  readonly #statNames: {
-    [Group in StatGroup]?: ReadonlyMap<string, readonly string[]>;
-  } = {};
-  readonly #names = new Map<number, readonly string[]>();
+  readonly #derived: Derived;
+  #index: StatIndex | undefined;
 
-  constructor(nodes: readonly SnapshotNode[], options: HeldOptions) {
+  constructor(
+    nodes: readonly SnapshotNode[],
+    sampling: Sampling,
+    options: HeldOptions = {},
+  ) {
     this.nodes = nodes;
-    this.now = options.now;
-    this.dated = options.dated;
+    this.sampling = sampling;
     this.alone = options.alone ?? false;
-    this.earlier = options.dated ? options.earlier ?? noEarlier : noEarlier;
     this.#past = options.past ?? new Map();
-    this.#portion = options.portion;
-    this.moment = !options.portion
-      ? Math.floor(options.now)
-      : options.portion.complete
-      ? Math.floor(options.portion.end)
-      : undefined;
+    this.#index = options.index;
+    let known = derived.get(nodes);
+    if (!known) derived.set(nodes, known = { names: new Map() });
+    this.#derived = known;
   }
 
-  /** Every node's field name in a service, in the order of the nodes. */
-  names(service: string): readonly string[] {
+  get now(): number {
+    return this.sampling.now;
+  }
+
+  get earlier(): Earlier {
+    return this.sampling.earlier;
+  }
+
+  /**
+   * Every node's field name in a service, in the order of the nodes.
+   * @param spare Characters that are wanted for something behind the name.
+   */
+  names(service: string, spare = 0): readonly string[] {
     if (this.alone) return this.nodes.map(() => "value");
-    const longest = longestField(service);
-    let names = this.#names.get(longest);
+    const longest = longestField(service) - spare;
+    let names = this.#derived.names.get(longest);
     if (!names) {
       names = fieldNames(this.nodes, longest);
-      this.#names.set(longest, names);
+      this.#derived.names.set(longest, names);
     }
     return names;
   }
 
-  /**
-   * The names of the statistics that some node has a figure of, sorted, by how they look when all
-   * but letters and digits is `_`.
-   */
-  statNames(group: StatGroup): ReadonlyMap<string, readonly string[]> {
-    return this.#statNames[group] ??= collectNames(this.nodes, group);
+  /** Every node's nickname as a label, where it is clear and no other has it; else its name. */
+  labels(names: readonly string[]): readonly string[] {
+    const labels = this.#derived.labels ??= tellApart(
+      this.nodes.map(({ nickname }) => plainLabel(nickname)),
+    );
+    return labels.map((label, index) => label === "" ? names[index] : label);
+  }
+
+  /** Which statistics there are. */
+  get index(): StatIndex {
+    return this.#index ??= this.#derived.index ??= new StatIndex(this.nodes);
   }
 
   /** Figures from just before `span` seconds ago. */
@@ -102,33 +98,19 @@ export class Held {
     return this.now - time <= validity;
   }
 
-  /**
-   * All figures of one statistic of one node that are to be handed on, with growing times in
-   * different seconds.
-   *
-   * @param earlier What is known from before the latest.
-   */
+  /** The times at which all nodes together are told of. */
+  rounds(): readonly number[] {
+    return this.sampling.rounds(newestOf(this.nodes)).map((time) =>
+      Math.min(time, this.now)
+    );
+  }
+
+  /** The figures of one statistic of one node that are handed on. */
   samples(
     latest: Sample | undefined,
     earlier: readonly Sample[] | undefined,
   ): readonly Sample[] {
-    if (!this.dated) {
-      return latest && this.isFresh(latest.time) ? [latest] : [];
-    }
-    const samples: Sample[] = [];
-    let last = -Infinity;
-    const take = (sample: Sample) => {
-      if (!this.#portion && !(this.now - sample.time <= window)) return;
-      // A clock that was ahead for a while must not stop a series until its time has come.
-      const time = Math.floor(Math.min(sample.time, this.now));
-      if (time < last) return;
-      if (time === last) samples.pop();
-      samples.push({ time, value: sample.value });
-      last = time;
-    };
-    earlier?.forEach(take);
-    if (latest && !this.#portion) take(latest);
-    return samples;
+    return pick(this.sampling, latest, earlier);
   }
 
   /** What stands after `.value` for each sample that Munin can take. */
@@ -140,34 +122,8 @@ export class Held {
     const texts: string[] = [];
     for (const { time, value } of samples) {
       const text = format(value, type);
-      if (text === undefined) continue;
-      texts.push(this.dated ? `${time}:${text}` : text);
+      if (text !== undefined) texts.push(this.sampling.write(time, text));
     }
     return texts;
   }
-}
-
-/** A figure of all nodes together, of the present. */
-export function presently(held: Held, value: Value): Sample[] {
-  return held.moment === undefined ? [] : [{ time: held.moment, value }];
-}
-
-function collectNames(
-  nodes: readonly SnapshotNode[],
-  group: StatGroup,
-): Map<string, string[]> {
-  const names = new Set<string>();
-  for (const node of nodes) {
-    for (const [name, value] of node[group]) {
-      if (value !== null) names.add(name);
-    }
-  }
-  const bySmashed = new Map<string, string[]>();
-  for (const name of [...names].sort()) {
-    const smashed = smash(name);
-    const alike = bySmashed.get(smashed);
-    if (alike) alike.push(name);
-    else bySmashed.set(smashed, [name]);
-  }
-  return bySmashed;
 }

@@ -1,19 +1,11 @@
-import type { Held } from "./held.ts";
-
 /** Characters of a label; longer ones wreck Munin's legend. */
 const MAX_LABEL = 60;
 
-/**
- * Labels of nodes: their nicknames, where one is clear and no other node has the same; else their
- * field names.
- */
-export function nodeLabels(held: Held, names: readonly string[]): string[] {
-  const plain = held.nodes.map(({ nickname }) => plainLabel(nickname));
+/** Empties the labels that several have. */
+export function tellApart(labels: readonly string[]): string[] {
   const count = new Map<string, number>();
-  for (const label of plain) count.set(label, (count.get(label) ?? 0) + 1);
-  return plain.map((label, index) =>
-    label === "" || count.get(label)! > 1 ? names[index] : label
-  );
+  for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
+  return labels.map((label) => count.get(label)! > 1 ? "" : label);
 }
 
 /**

@@ -9,7 +9,6 @@ import type { Field } from "./field.ts";
 import { smash } from "./fields.ts";
 import type { Graph } from "./graph.ts";
 import type { Held } from "./held.ts";
-import { nodeLabels } from "./labels.ts";
 import { configText, type FieldLimits, valueText } from "./text.ts";
 
 /** What an answer about several graphs is to hold. */
@@ -22,6 +21,10 @@ export interface MultigraphOptions {
   readonly drilldown: "yes" | "no" | "auto";
   readonly limits: FieldLimits;
 }
+
+/** munin-node drops a plugin that says nothing at all until it is started anew. */
+export const NOTHING =
+  "# there is nothing to draw: no node has reported anything that a selected graph draws\n";
 
 /** A graph, and its fields as they are at the moment. */
 export interface DrawnGraph {
@@ -66,9 +69,10 @@ export function multigraphText(
   held: Held,
   options: MultigraphOptions,
 ): string {
-  const drawn = graphs.map((graph) => ({
+  if (graphs.length === 0) return NOTHING;
+  const drawn = graphs.map((graph): DrawnGraph => ({
     graph,
-    fields: drawFields(graph, held),
+    fields: [...drawFields(graph, held)],
   }));
   let text = "";
   for (const { graph, fields } of drawn) {
@@ -117,9 +121,10 @@ export function drilldownText(
     if (page.length > 0) pictures += page.length + 1;
   }
   if (wanted === "auto" && pictures > MOST_PICTURES) {
-    return `# no pages for single nodes: ${pictures} pictures; "env.drilldown yes" asks for them\n`;
+    return `# no pages for single nodes: they have ${pictures} pictures; ` +
+      '"env.drilldown yes" asks for them\n';
   }
-  const labels = nodeLabels(held, names);
+  const labels = held.labels(names);
   let text = "";
   names.forEach((name, index) => {
     const page = pages.get(name)!;

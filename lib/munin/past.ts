@@ -1,7 +1,7 @@
 import { openPortion } from "../spool/portion.ts";
 import type { Earlier } from "../spool/sample.ts";
-import { growthSpans } from "./growth.ts";
-import { validity } from "./held.ts";
+import { growthSpans, USED } from "./growth.ts";
+import { validity } from "./sampling.ts";
 
 /**
  * Figures from just before each of the spans that growth is measured over, as far as the spool
@@ -9,16 +9,24 @@ import { validity } from "./held.ts";
  *
  * @param spool The spool's directory.
  * @param now Seconds since the epoch.
+ * @param complaints Takes a line for each segment that is damaged.
  */
 export async function readPast(
   spool: string,
   now: number,
+  complaints?: string[],
 ): Promise<ReadonlyMap<number, Earlier>> {
   const past = new Map<number, Earlier>();
   for (const span of growthSpans) {
-    const from = Math.floor(now - span - validity);
-    // The least that there is: the first figures from then on.
-    past.set(span, await openPortion(spool, { from, maxBytes: 1 }));
+    past.set(
+      span,
+      await openPortion(spool, {
+        from: Math.floor(now - span - validity),
+        until: now - span,
+        wants: (group, stat) => group === "stats" && stat === USED,
+        complaints,
+      }),
+    );
   }
   return past;
 }

@@ -1,21 +1,21 @@
 import { globMatcher } from "../glob.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
-import type { Sample } from "../spool/sample.ts";
 import type { Field } from "./field.ts";
-import { longestField, smash } from "./fields.ts";
+import { smash } from "./fields.ts";
 import type { GraphType, PatternLines } from "./graph.ts";
 import type { Held } from "./held.ts";
-import { nodeLabels, plainLabel } from "./labels.ts";
-import { sumOver } from "./sums.ts";
+import { plainLabel } from "./labels.ts";
+import { rateOver, sumOver } from "./sums.ts";
 
 /** How much of a field's name a statistic's name may take. */
 const MAX_STAT = 60;
 
-/** One statistic that a pattern has found. */
+/** One statistic that a pattern has found, and what it adds to a field's name. */
 interface Found {
   readonly group: StatGroup;
   readonly stat: string;
+  readonly name: string;
 }
 
 /**
@@ -26,92 +26,126 @@ export function drawPattern(
   service: string,
   lines: PatternLines,
   held: Held,
-): Field[] {
-  const matchesNode = lines.nodes === undefined
-    ? () => true
-    : globMatcher(lines.nodes);
-  const chosen = held.nodes.map((node) =>
-    matchesNode(node.nickname) || matchesNode(node.key)
-  );
-  const found = findStats(
-    lines,
-    held.nodes.filter((_, index) => chosen[index]),
-  );
-  const names = new FieldNames(longestField(service));
-  if (lines.per === "total") {
-    return drawTotals(lines, held, chosen, found, names);
-  }
+): Generator<Field> {
+  const found = findStats(lines, held);
+  return lines.per === "total"
+    ? drawTotals(lines, held, found)
+    : drawEach(service, lines, held, found);
+}
 
+/** Whether a node that was chosen has any of the statistics. */
+export function patternHasData(lines: PatternLines, held: Held): boolean {
+  const found = findStats(lines, held);
+  if (found.length === 0 || lines.nodes === undefined) return found.length > 0;
+  return chooseNodes(lines, held).some((node) =>
+    found.some(({ group, stat }) => (node[group].get(stat) ?? null) !== null)
+  );
+}
+
+function* drawEach(
+  service: string,
+  lines: PatternLines,
+  held: Held,
+  found: readonly Found[],
+): Generator<Field> {
   const single = isSingle(lines);
-  const nodeNames = held.names(service);
-  const labels = nodeLabels(held, nodeNames);
+  const names = held.names(service, single ? 0 : MAX_STAT + 1);
+  const labels = held.labels(names);
   const series = found.map(({ group, stat }) =>
     held.earlier.series(group, stat)
   );
-  const fields: Field[] = [];
-  held.nodes.forEach((node, index) => {
-    if (!chosen[index]) return;
-    found.forEach(({ group, stat }, position) => {
+  const chosen = new Set(chooseNodes(lines, held));
+  for (const [index, node] of held.nodes.entries()) {
+    if (!chosen.has(node)) continue;
+    for (const [which, { group, stat, name }] of found.entries()) {
       const value = node[group].get(stat);
-      if (value === undefined || value === null) return;
+      const earlier = series[which].get(node.key);
+      if ((value === undefined || value === null) && !earlier) continue;
       const type = lines.type ?? typeOf(group);
-      const samples: readonly Sample[] = held.samples(
-        { time: node.timestamp, value },
-        series[position].get(node.key),
+      const samples = held.samples(
+        value === undefined ? undefined : { time: node.timestamp, value },
+        earlier,
       );
-      fields.push({
-        name: names.take(nodeNames[index], single ? undefined : stat),
+      yield {
+        name: single ? names[index] : `${names[index]}_${name}`,
         label: labelOf(lines, single, labels[index], stat),
         ...shape(lines, type),
         values: held.print(samples, type),
-      });
-    });
-  });
-  return fields;
+      };
+    }
+  }
 }
 
-function drawTotals(
+function* drawTotals(
   lines: PatternLines,
   held: Held,
-  chosen: readonly boolean[],
   found: readonly Found[],
-  names: FieldNames,
-): Field[] {
-  const nodes = held.nodes.filter((_, index) => chosen[index]);
-  return found.map(({ group, stat }) => {
-    const type = lines.type ?? typeOf(group);
-    return {
-      name: names.take("total", stat),
+): Generator<Field> {
+  const nodes = chooseNodes(lines, held);
+  for (const { group, stat, name } of found) {
+    const rate = (lines.type ?? typeOf(group)) === "DERIVE";
+    yield {
+      name: `total_${name}`,
       label: labelOf(lines, true, undefined, stat),
-      ...shape(lines, type),
-      values: held.print(sumOver(held, nodes, group, stat), type),
+      ...shape(lines, "GAUGE"),
+      values: held.print(
+        (rate ? rateOver : sumOver)(held, nodes, group, stat),
+        "GAUGE",
+      ),
     };
-  });
+  }
 }
 
-/** Every statistic that some node has a figure of, by the order of the patterns, then by name. */
-function findStats(
+function chooseNodes(
   lines: PatternLines,
-  nodes: readonly SnapshotNode[],
-): Found[] {
+  held: Held,
+): readonly SnapshotNode[] {
+  if (lines.nodes === undefined) return held.nodes;
+  const matches = globMatcher(lines.nodes);
+  return held.nodes.filter(({ nickname, key }) =>
+    matches(nickname) || matches(key)
+  );
+}
+
+/** Every statistic that the patterns match, by the order of the patterns, then by name. */
+function findStats(lines: PatternLines, held: Held): Found[] {
   const found = new Map<string, Found>();
+  const names = new Set<string>();
   for (const { group: only, glob } of lines.statistics) {
     const matches = globMatcher(glob);
     for (const group of only ? [only] : ["counters", "stats"] as const) {
-      const stats = new Set<string>();
-      for (const node of nodes) {
-        for (const [stat, value] of node[group]) {
-          if (value !== null && !stats.has(stat) && matches(stat)) {
-            stats.add(stat);
-          }
+      for (const alike of held.index.names(group).values()) {
+        for (const stat of alike) {
+          const id = `${group} ${stat}`;
+          if (found.has(id) || !matches(stat)) continue;
+          const plain = smash(stat);
+          const name = isPlain(stat) && !names.has(plain)
+            ? plain
+            : `${plain.slice(0, MAX_STAT - 9)}_${hash(id)}`;
+          names.add(name);
+          found.set(id, { group, stat, name });
         }
-      }
-      for (const stat of [...stats].sort()) {
-        found.set(`${group} ${stat}`, { group, stat });
       }
     }
   }
   return [...found.values()];
+}
+
+/**
+ * Whether a statistic's name can be told from its smashed form, by and large. To those of which it
+ * cannot something is added, always: a field's name must not depend on which others there are.
+ */
+function isPlain(stat: string): boolean {
+  return stat.length <= MAX_STAT && /^[A-Za-z0-9._]+$/.test(stat);
+}
+
+/** FNV-1a, 32 bits, as eight digits. Source: draft-eastlake-fnv. */
+function hash(text: string): string {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    value = Math.imul(value ^ byte, 0x01000193);
+  }
+  return (value >>> 0).toString(16).padStart(8, "0");
 }
 
 /** Whether there is one statistic only, whatever nodes report: then its name tells nothing. */
@@ -147,23 +181,4 @@ function labelOf(
   const label = template.replaceAll("{node}", () => node ?? "all")
     .replaceAll("{stat}", () => words);
   return plainLabel(label) || words;
-}
-
-/** Names of fields, each given once. */
-class FieldNames {
-  readonly #taken = new Set<string>();
-
-  constructor(readonly longest: number) {}
-
-  take(node: string, stat: string | undefined): string {
-    for (let number = 1;; number++) {
-      const more =
-        (stat === undefined ? "" : `_${smash(stat).slice(0, MAX_STAT)}`) +
-        (number > 1 ? `_${number}` : "");
-      const name = node.slice(0, this.longest - more.length) + more;
-      if (this.#taken.has(name)) continue;
-      this.#taken.add(name);
-      return name;
-    }
-  }
 }

@@ -2,12 +2,13 @@ import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
 import type { Sample } from "../spool/sample.ts";
 import type { Value } from "../value.ts";
-import { type Held, validity } from "./held.ts";
+import type { Held } from "./held.ts";
+import { validity } from "./sampling.ts";
 
 /**
- * The sum of one statistic over nodes, at the times at which the node that was heard from last
- * reported: then a round is whole. At each time those nodes count that had been heard from within
- * {@linkcode validity}. None when no node has the statistic: the sum of nothing is not known.
+ * The sum of one statistic over nodes, once a round, when all have reported. Those nodes count
+ * that had been heard from within {@linkcode validity}. None when no node has the statistic: the
+ * sum of nothing is not known.
  */
 export function sumOver(
   held: Held,
@@ -15,32 +16,75 @@ export function sumOver(
   group: StatGroup,
   stat: string,
 ): Sample[] {
-  const earlier = held.earlier.series(group, stat);
-  const all: (readonly Sample[])[] = [];
-  for (const node of nodes) {
-    const value = node[group].get(stat);
-    if (value === undefined || value === null) continue;
-    const latest = { time: node.timestamp, value };
-    const samples = held.samples(latest, earlier.get(node.key));
-    if (samples.length > 0) all.push(samples);
-  }
-  const lastOf = (samples: readonly Sample[]) => samples.at(-1)!.time;
-  let pace: readonly Sample[] = [];
-  for (const samples of all) {
-    if (pace.length === 0 || lastOf(samples) > lastOf(pace)) pace = samples;
-  }
-  const sums: Sample[] = [];
-  for (const { time } of pace) {
-    const value = sum(all.map((samples) => valueAt(samples, time)));
-    if (value !== undefined) sums.push({ time, value });
-  }
-  return sums;
+  return atEachRound(held, historiesOf(held, nodes, group, stat));
 }
 
-/** The newest value that was known at a time, unless it was too old even then. */
-function valueAt(samples: readonly Sample[], time: number): Value | undefined {
-  const sample = samples.findLast((sample) => sample.time <= time);
-  return sample && time - sample.time <= validity ? sample.value : undefined;
+/**
+ * How fast a counter grows on all nodes together, per second, once a round. The sum of counters
+ * would leap when a node comes, goes, or begins anew; each node's own growth does not.
+ */
+export function rateOver(
+  held: Held,
+  nodes: readonly SnapshotNode[],
+  group: StatGroup,
+  stat: string,
+): Sample[] {
+  const rates = historiesOf(held, nodes, group, stat).map((samples) =>
+    samples.slice(1).flatMap((sample, index): Sample[] => {
+      const before = samples[index];
+      const seconds = sample.time - before.time;
+      if (sample.value === null || before.value === null) return [];
+      const grown = Number(sample.value) - Number(before.value);
+      return grown >= 0 && seconds > 0
+        ? [{ time: sample.time, value: grown / seconds }]
+        : [];
+    })
+  );
+  return atEachRound(held, rates);
+}
+
+/** All that is known of each node, oldest first. */
+function historiesOf(
+  held: Held,
+  nodes: readonly SnapshotNode[],
+  group: StatGroup,
+  stat: string,
+): (readonly Sample[])[] {
+  const earlier = held.earlier.series(group, stat);
+  return nodes.map((node) => {
+    const samples = earlier.get(node.key) ?? [];
+    const value = node[group].get(stat);
+    const isNew = value !== undefined && held.sampling.present &&
+      !(node.timestamp <= (samples.at(-1)?.time ?? -Infinity));
+    return isNew ? [...samples, { time: node.timestamp, value }] : samples;
+  });
+}
+
+function atEachRound(
+  held: Held,
+  histories: readonly (readonly Sample[])[],
+): Sample[] {
+  /** How much of each history has been passed. */
+  const passed = new Uint32Array(histories.length);
+  const sums: Sample[] = [];
+  for (const time of held.rounds()) {
+    const value = sum(histories.map((samples, index) => {
+      while (samples[passed[index]]?.time <= time) passed[index]++;
+      const newest = samples[passed[index] - 1];
+      return newest && time - newest.time <= validity
+        ? newest.value
+        : undefined;
+    }));
+    if (value !== undefined) sums.push({ time, value });
+  }
+  return onePerSecond(sums);
+}
+
+/** Of several in one second, the last. */
+export function onePerSecond(samples: readonly Sample[]): Sample[] {
+  return samples.filter(({ time }, index) =>
+    Math.floor(time) !== Math.floor(samples[index + 1]?.time ?? Infinity)
+  );
 }
 
 /** Integers add up to an integer; what is not known or not finite is left out. */

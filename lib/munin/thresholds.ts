@@ -1,3 +1,4 @@
+import { smash } from "./fields.ts";
 import type { Limits } from "./graph.ts";
 import { parseRange, rangeForms } from "./limits.ts";
 import type { FieldLimits } from "./text.ts";
@@ -40,16 +41,24 @@ export function thresholds(
       );
     }
   }
+  const file = limitsByService(options.file);
   return (service, field) => {
     const limits: { warning?: string; critical?: string } = {
-      ...options.file?.get(service),
+      ...file.get(smash(service)),
     };
     for (const kind of ["warning", "critical"] as const) {
       const range = ranges.get(`${field}_${kind}`) ??
-        ranges.get(`${service}_${kind}`) ??
+        ranges.get(`${smash(service)}_${kind}`) ??
         (options.single ? ranges.get(kind) : undefined);
       if (range !== undefined) limits[kind] = range;
     }
     return limits;
   };
+}
+
+/** Limits by the name of the graph as Munin writes it. */
+export function limitsByService(
+  limits: ReadonlyMap<string, Limits> = new Map(),
+): ReadonlyMap<string, Limits> {
+  return new Map([...limits].map(([name, limit]) => [smash(name), limit]));
 }

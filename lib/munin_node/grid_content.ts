@@ -1,28 +1,38 @@
+import { setImmediate } from "node:timers/promises";
+import { getLogger } from "@logtape/logtape";
 import type { Clock } from "../clock.ts";
+import { UserError } from "../errors.ts";
 import { ALL_GRAPHS, findGraph } from "../munin/catalog.ts";
 import { drawFields, withOwnName } from "../munin/draw.ts";
 import type { Field } from "../munin/field.ts";
+import { smash } from "../munin/fields.ts";
 import type { Graph } from "../munin/graph.ts";
 import type { GraphsFile } from "../munin/graphs_file.ts";
-import { Held, window } from "../munin/held.ts";
+import { Held } from "../munin/held.ts";
 import { hostNames } from "../munin/hosts.ts";
 import {
   type DrawnGraph,
   drilldownText,
   graphBlock,
+  NOTHING,
   serviceName,
   showAll,
 } from "../munin/multigraph.ts";
 import { readPast } from "../munin/past.ts";
+import { dated, inPortion, pastFrom } from "../munin/sampling.ts";
+import { StatIndex } from "../munin/stat_index.ts";
 import { configText, type FieldLimits, valueText } from "../munin/text.ts";
-import { Roster } from "../tree/roster.ts";
+import { limitsByService } from "../munin/thresholds.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { openPortion, type Portion } from "../spool/portion.ts";
-import type { Earlier } from "../spool/sample.ts";
+import { type Earlier, noEarlier } from "../spool/sample.ts";
 import type { Observation } from "../tree/metric.ts";
+import { Roster } from "../tree/roster.ts";
 import type { Cluster } from "../tree/tree.ts";
 import type { Value } from "../value.ts";
 import type { Capabilities, MuninContent } from "./content.ts";
+
+const logger = getLogger(["gatherer", "munin-node"]);
 
 /** How {@linkcode GridContent} is set up. */
 export interface GridContentOptions {
@@ -48,15 +58,23 @@ export interface GridContentOptions {
 /** A master reads an answer into its memory, and takes some ten seconds for so many. */
 const PORTION_VALUES = 300_000;
 
-/** What is known since the last round. */
+/** Bytes of the spool that are held at most for the last minutes: some rounds of 20,000 nodes. */
+const WINDOW_BYTES = 256 * 1024 * 1024;
+
+/** Nodes that are dealt with in one go; then others have their turn. */
+const BATCH = 200;
+
+/** What is known since a round. */
 interface Moment {
   readonly nodes: readonly SnapshotNode[];
-  /** The node of each host's name; without those of {@linkcode hostName}. */
+  readonly index: StatIndex;
+  /** The node of each host's name; without those of {@linkcode GridContent.hostName}. */
   readonly hosts: ReadonlyMap<string, SnapshotNode>;
-  /** What came of it so far, so that a master's many questions are not answered from scratch. */
-  graphs: Map<string, readonly Graph[]>;
-  earlier: Promise<Earlier> | undefined;
-  past: Promise<ReadonlyMap<number, Earlier>> | undefined;
+  /** The graphs that are shown of {@linkcode GridContent.hostName}. */
+  readonly graphs: readonly Graph[];
+  /** What was read of the past, so that a master's many questions do not read it again. */
+  earlier?: Promise<Earlier>;
+  past?: Promise<ReadonlyMap<number, Earlier>>;
 }
 
 /**
@@ -70,25 +88,54 @@ export class GridContent implements MuninContent {
   readonly #limits: FieldLimits;
   readonly #roster = new Roster();
   readonly #nodes = new WeakMap<Observation, SnapshotNode>();
-  #moment: Moment | undefined;
+  #moment: Moment = {
+    nodes: [],
+    index: new StatIndex(),
+    hosts: new Map(),
+    graphs: [],
+  };
+  #complaint = "";
 
   constructor(options: GridContentOptions) {
     this.#options = options;
     this.hostName = options.hostName;
-    this.#limits = (service) => options.operators.limits.get(service) ?? {};
+    const limits = limitsByService(options.operators.limits);
+    this.#limits = (service) => limits.get(smash(service)) ?? {};
     if (options.spool !== undefined && !options.nodesAsHosts) {
       this.spoolfetch = (epoch) => this.#spoolfetch(options.spool!, epoch);
     }
   }
 
-  /** Takes what has become of a cluster. */
-  update(cluster: Cluster): void {
+  /** Takes what has become of a cluster; not to be called again before it has resolved. */
+  async update(cluster: Cluster): Promise<void> {
     this.#roster.update(cluster);
-    this.#moment = undefined;
+    const nodes: SnapshotNode[] = [];
+    const index = new StatIndex();
+    for (const { host } of this.#roster.entries()) {
+      const { key, nickname, observation } = host;
+      if (!observation) continue;
+      let node = this.#nodes.get(observation);
+      if (node?.nickname !== nickname) {
+        node = { key, nickname, ...figuresOf(observation) };
+        this.#nodes.set(observation, node);
+      }
+      nodes.push(node);
+      index.add(node);
+      if (nodes.length % BATCH === 0) await setImmediate();
+    }
+    const { operators, selects, nodesAsHosts } = this.#options;
+    const held = new Held(nodes, dated(this.#now()), { index });
+    const names = nodesAsHosts ? hostNames(nodes, this.hostName) : [];
+    this.#moment = {
+      nodes,
+      index,
+      hosts: new Map(names.map((name, place) => [name, nodes[place]])),
+      graphs: showAll(held, operators.graphs, selects),
+    };
   }
 
   hosts(): readonly string[] {
-    return [this.hostName, ...this.#now().hosts.keys()];
+    return [this.hostName, ...this.#moment.hosts.keys()];
   }
 
   services(host: string): readonly string[] | undefined {
@@ -112,8 +159,9 @@ export class GridContent implements MuninContent {
     service: string,
     what: { config: boolean; values: boolean },
   ): AsyncIterable<string> | undefined {
-    if (!this.#isHost(host)) return undefined;
-    if (service === ALL_GRAPHS) return this.#allGraphs(host, what);
+    const graphs = this.#graphs(host);
+    if (!graphs) return undefined;
+    if (service === ALL_GRAPHS) return this.#allGraphs(host, graphs, what);
     const graph = findGraph(service, this.#options.operators.graphs);
     return graph && this.#oneGraph(host, graph, what);
   }
@@ -123,24 +171,25 @@ export class GridContent implements MuninContent {
     graph: Graph,
     { config, values }: { config: boolean; values: boolean },
   ): AsyncIterable<string> {
-    const held = await this.#held(host, values);
-    const fields = drawFields(graph, held);
+    const held = await this.#held(host);
+    const fields = await drawPaced(graph, held);
     if (config) {
-      const named = withOwnName(graph, held);
-      yield configText(named, fields, this.#limits);
+      yield configText(withOwnName(graph, held), fields, this.#limits);
     }
     if (values) yield valueText(fields);
   }
 
   async *#allGraphs(
     host: string,
+    graphs: readonly Graph[],
     what: { config: boolean; values: boolean },
   ): AsyncIterable<string> {
-    const held = await this.#held(host, what.values);
+    if (graphs.length === 0) yield NOTHING;
+    const held = await this.#held(host);
     const options = { ...what, limits: this.#limits };
     const drawn: DrawnGraph[] = [];
-    for (const graph of this.#graphs(host)!) {
-      const fields = drawFields(graph, held);
+    for (const graph of graphs) {
+      const fields = await drawPaced(graph, held);
       yield graphBlock(graph, fields, options);
       drawn.push({ graph, fields });
     }
@@ -150,107 +199,134 @@ export class GridContent implements MuninContent {
   }
 
   async *#spoolfetch(spool: string, epoch: number): AsyncIterable<string> {
-    const { clock, drilldown } = this.#options;
-    // What all nodes are together is taken before the portion: it must not be ahead of it.
-    const { nodes } = this.#now();
-    const graphs = this.#graphs(this.hostName)!;
+    const { drilldown, operators, selects } = this.#options;
     const { portionValues = PORTION_VALUES } = this.#options;
+    const { nodes, graphs: present, index: presentIndex } = this.#moment;
     const portion = await openPortion(spool, {
       from: epoch,
-      maxSamples: Math.ceil(portionValues / Math.max(1, graphs.length)),
+      maxSamples: Math.ceil(portionValues / Math.max(1, present.length)),
     });
-    const held = new Held(nodes, {
-      now: clock.now() / 1000,
-      dated: true,
-      earlier: portion,
-      portion,
-      past: await this.#past(),
-    });
+    // What nodes no longer report, and had reported then, is shown as well.
+    const index = presentIndex.copy();
+    for (const group of ["counters", "stats"] as const) {
+      for (const name of portion.names(group)) index.addName(group, name);
+    }
+    const now = this.#now();
+    const past = await this.#readPast(spool, now);
+    const held = new Held(nodes, inPortion(now, portion), { index, past });
+    const graphs = showAll(held, operators.graphs, selects);
+    if (graphs.length === 0) yield NOTHING;
     const drawn: DrawnGraph[] = [];
     const options = { config: true, values: true, limits: this.#limits };
     for (const graph of graphs) {
-      const fields = announced(drawFields(graph, held), portion);
+      const fields = announced(await drawPaced(graph, held), portion);
       yield graphBlock(graph, fields, options);
       drawn.push({ graph, fields });
     }
     yield drilldownText(drawn, held, drilldown);
   }
 
-  #isHost(host: string): boolean {
-    return host === this.hostName || this.#now().hosts.has(host);
-  }
-
-  /** The graphs that are shown of a host. */
+  /** The graphs that are shown of a host; `undefined`: there is none of that name. */
   #graphs(host: string): readonly Graph[] | undefined {
-    if (!this.#isHost(host)) return undefined;
-    const moment = this.#now();
-    let graphs = moment.graphs.get(host);
-    if (!graphs) {
-      const { operators, selects } = this.#options;
-      graphs = showAll(this.#hold(host, {}), operators.graphs, selects);
-      moment.graphs.set(host, graphs);
+    if (host === this.hostName) return this.#moment.graphs;
+    const node = this.#moment.hosts.get(host);
+    if (!node) return undefined;
+    const { operators, selects } = this.#options;
+    const held = new Held([node], dated(this.#now()), { alone: true });
+    return showAll(held, operators.graphs, selects);
+  }
+
+  /** What is held of a host at the moment, with the past. */
+  async #held(host: string): Promise<Held> {
+    const moment = this.#moment;
+    const { spool } = this.#options;
+    const now = this.#now();
+    if (spool !== undefined) {
+      moment.earlier ??= this.#readEarlier(spool, now);
+      moment.past ??= this.#readPast(spool, now);
     }
-    return graphs;
-  }
-
-  async #held(host: string, values: boolean): Promise<Held> {
-    if (!values) return this.#hold(host, {});
-    return this.#hold(host, {
-      earlier: await this.#earlier(),
-      past: await this.#past(),
-    });
-  }
-
-  #hold(
-    host: string,
-    more: { earlier?: Earlier; past?: ReadonlyMap<number, Earlier> },
-  ): Held {
-    const { nodes, hosts } = this.#now();
-    const node = hosts.get(host);
-    const now = this.#options.clock.now() / 1000;
+    const sampling = dated(now, await moment.earlier);
+    const past = await moment.past;
+    const node = moment.hosts.get(host);
     return node
-      ? new Held([node], { now, dated: true, alone: true, ...more })
-      : new Held(nodes, { now, dated: true, ...more });
+      ? new Held([node], sampling, { past, alone: true })
+      : new Held(moment.nodes, sampling, { past, index: moment.index });
   }
 
-  #now(): Moment {
-    if (this.#moment) return this.#moment;
-    const nodes: SnapshotNode[] = [];
-    for (const { host } of this.#roster.entries()) {
-      const { key, nickname, observation } = host;
-      if (!observation) continue;
-      let node = this.#nodes.get(observation);
-      if (node?.nickname !== nickname) {
-        node = { key, nickname, ...figuresOf(observation) };
-        this.#nodes.set(observation, node);
-      }
-      nodes.push(node);
+  async #readEarlier(spool: string, now: number): Promise<Earlier> {
+    const complaints: string[] = [];
+    try {
+      const portion = await openPortion(spool, {
+        from: pastFrom(now),
+        maxBytes: WINDOW_BYTES,
+        maxSamples: Infinity,
+        complaints,
+      });
+      return this.#options.nodesAsHosts ? remembering(portion) : portion;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      complaints.push(error.message);
+      return noEarlier;
+    } finally {
+      this.#complain(complaints);
     }
-    const names = this.#options.nodesAsHosts
-      ? hostNames(nodes, this.hostName)
-      : [];
-    return this.#moment = {
-      nodes,
-      hosts: new Map(names.map((name, index) => [name, nodes[index]])),
-      graphs: new Map(),
-      earlier: undefined,
-      past: undefined,
-    };
   }
 
-  /** The figures before the present ones; read once a round. */
-  #earlier(): Promise<Earlier> | undefined {
-    const { spool, clock } = this.#options;
-    if (spool === undefined) return undefined;
-    const from = Math.floor(clock.now() / 1000 - window);
-    return this.#now().earlier ??= openPortion(spool, { from });
+  async #readPast(
+    spool: string,
+    now: number,
+  ): Promise<ReadonlyMap<number, Earlier>> {
+    try {
+      return await readPast(spool, now);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return new Map();
+    }
   }
 
-  #past(): Promise<ReadonlyMap<number, Earlier>> | undefined {
-    const { spool, clock } = this.#options;
-    if (spool === undefined) return undefined;
-    return this.#now().past ??= readPast(spool, clock.now() / 1000);
+  /** Once, until there is something else to complain about. */
+  #complain(complaints: readonly string[]): void {
+    const complaint = complaints.join("; ");
+    if (complaint !== "" && complaint !== this.#complaint) {
+      logger.warn("Munin misses figures of the past: {complaint}", {
+        complaint,
+      });
+    }
+    this.#complaint = complaint;
   }
+
+  #now(): number {
+    return this.#options.clock.now() / 1000;
+  }
+}
+
+/** A graph's fields, drawn without keeping others from their turn. */
+async function drawPaced(graph: Graph, held: Held): Promise<Field[]> {
+  const fields: Field[] = [];
+  for (const field of drawFields(graph, held)) {
+    fields.push(field);
+    if (fields.length % BATCH === 0) await setImmediate();
+  }
+  await setImmediate();
+  return fields;
+}
+
+/** The past, with what was looked up once kept: hosts of one node each ask for the same. */
+function remembering(earlier: Earlier): Earlier {
+  const known = new Map<string, ReturnType<Earlier["series"]>>();
+  const rounds = earlier.rounds;
+  let reports: ReturnType<Earlier["reports"]> | undefined;
+  return {
+    rounds,
+    names: (group) => earlier.names(group),
+    reports: () => reports ??= earlier.reports(),
+    series: (group, stat) => {
+      const id = `${group} ${stat}`;
+      let series = known.get(id);
+      if (!series) known.set(id, series = earlier.series(group, stat));
+      return series;
+    },
+  };
 }
 
 /**

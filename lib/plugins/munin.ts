@@ -64,8 +64,8 @@ export class MuninPlugin implements Plugin {
     });
   }
 
-  notify(cluster: Cluster): void {
-    this.#content.update(cluster);
+  notify(cluster: Cluster): Promise<void> {
+    return this.#content.update(cluster);
   }
 
   async stop(): Promise<void> {

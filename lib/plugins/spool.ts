@@ -13,8 +13,8 @@ import type { Plugin } from "./plugin.ts";
 
 const logger = getLogger(["gatherer", "spool"]);
 
-/** Figures that are encoded in one go: some 10 ms of work, then others have their turn. */
-const BATCH = 50_000;
+/** Figures that are encoded in one go: some 5 ms of work, then others have their turn. */
+const BATCH = 20_000;
 
 const MAX_BYTES = 512 * 1024 * 1024;
 const MAX_AGE_MS = 7 * 24 * 3600_000;
@@ -119,7 +119,8 @@ export class SpoolPlugin implements Plugin {
     const frame = encoder.finish();
     if (frame.length > MAX_FRAME_BYTES) {
       throw new UserError(
-        `a round of ${frame.length} bytes is too large for the spool`,
+        `a round of ${frame.length} bytes is too large for the spool, which takes ${MAX_FRAME_BYTES} at most; ` +
+          "fewer nodes or statistics would fit",
       );
     }
     await this.#store.append(frame, time);

@@ -34,7 +34,7 @@ export function writeJson(nodes: Iterable<SnapshotNode>): string {
   return `{${entries.join(", ")}}`;
 }
 
-function formatHalf(half: Map<string, Value>): string {
+function formatHalf(half: ReadonlyMap<string, Value>): string {
   const entries: string[] = [];
   for (const [name, value] of half) {
     entries.push(`${quote(name)}: ${formatValue(value)}`);

@@ -8,9 +8,9 @@ export interface SnapshotNode {
   timestamp: number;
   nickname: string;
   /** What only ever grows. */
-  counters: Map<string, Value>;
+  counters: ReadonlyMap<string, Value>;
   /** What goes up and down. */
-  stats: Map<string, Value>;
+  stats: ReadonlyMap<string, Value>;
 }
 
 /**
@@ -105,7 +105,7 @@ function readNode(
   return { key, timestamp: timestamp ?? NaN, nickname, ...halves };
 }
 
-type Halves = Pick<SnapshotNode, "counters" | "stats">;
+type Halves = Record<"counters" | "stats", Map<string, Value>>;
 
 function readHalves(reader: Reader, strict: boolean): Halves {
   const halves: Halves = { counters: new Map(), stats: new Map() };

@@ -9,10 +9,10 @@ import { Figures, Kind } from "./figure.ts";
 import { MAGIC, PREFIX_BYTES } from "./format.ts";
 
 /**
- * Statistics of one node that are kept in a segment. Real nodes have some ninety; what a bad one
- * makes up must not push everybody's past out of the spool.
+ * Statistics of one node that are kept in a segment, all its incarnations together. Real nodes
+ * have some ninety; what a bad one makes up must not push everybody's past out of the spool.
  */
-export const MAX_STATISTICS = 1000;
+export const MAX_STATISTICS = 2000;
 
 interface Statistic {
   readonly id: number;
@@ -30,6 +30,8 @@ interface Row {
   readonly incarnation: string;
   /** How long before its frame the last observation had come, in milliseconds. */
   lag: number;
+  /** How many statistics it may have. */
+  readonly room: number;
   readonly statistics: Statistic[];
   /** The place of each in `statistics`; made when a node does not keep to its order. */
   slots: Map<Statistic, number> | undefined;
@@ -180,12 +182,14 @@ export class SegmentEncoder {
     ) {
       return known;
     }
-    const size = Math.min(metrics.length, MAX_STATISTICS);
+    const room = known ? known.room - known.statistics.length : MAX_STATISTICS;
+    const size = Math.min(metrics.length, room);
     const row: Row = {
       id: this.#nodeCount++,
       nickname,
       incarnation,
       lag: 0,
+      room,
       statistics: [],
       slots: undefined,
       figures: new Figures(size),
@@ -234,7 +238,7 @@ export class SegmentEncoder {
       if (slot !== undefined) return slot;
     }
     const slot = statistics.length;
-    if (slot >= MAX_STATISTICS) return undefined;
+    if (slot >= row.room) return undefined;
     statistic ??= this.#newStatistic(group, metric.name);
     statistics.push(statistic);
     row.slots?.set(statistic, slot);

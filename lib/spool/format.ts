@@ -10,6 +10,9 @@ export const SPOOL_NAME = "spool";
 /** The first bytes of a segment: what it is, and the format's version. */
 export const MAGIC: Uint8Array = new TextEncoder().encode("gspool1\n");
 
+/** Frames of one segment are at most so many seconds apart. */
+export const SEGMENT_SECONDS = 600;
+
 /** Bytes in front of a frame's head: two lengths and the CRC-32. */
 export const PREFIX_BYTES = 12;
 

@@ -83,6 +83,45 @@ export class HeldPortion implements Portion {
     return new Series(nodes, samples);
   }
 
+  get rounds(): readonly number[] {
+    const rounds: number[] = [];
+    for (const { frames } of this.#segments) {
+      for (const { time, newest } of frames) {
+        if (newest < this.#span.since || newest > this.#span.end) continue;
+        append(rounds, time / 1000);
+      }
+    }
+    return rounds;
+  }
+
+  reports(): ReadonlyMap<string, readonly number[]> {
+    const { since, end } = this.#span;
+    const reports = new Map<string, number[]>();
+    for (const { reader: { keys }, frames } of this.#segments) {
+      for (const { ids, times } of frames) {
+        for (let position = 0; position < ids.length; position++) {
+          const time = times[position];
+          if (time < since || time > end) continue;
+          const key = keys[ids[position]];
+          const known = reports.get(key);
+          if (known) append(known, time / 1000);
+          else reports.set(key, [time / 1000]);
+        }
+      }
+    }
+    return reports;
+  }
+
+  names(group: StatGroup): readonly string[] {
+    const names = new Set<string>();
+    for (const { reader } of this.#segments) {
+      for (const known of reader.statistics) {
+        if (known.group === group) names.add(known.name);
+      }
+    }
+    return [...names];
+  }
+
   #collect(
     { reader: { keys }, frames }: Segment,
     statistic: number,
@@ -126,6 +165,12 @@ export class HeldPortion implements Portion {
     });
     return { nodes: { keys, numbers: numberOf }, numbers, size };
   }
+}
+
+/** Adds a time; when the clock was put back, those that are later no longer count. */
+function append(times: number[], time: number): void {
+  while (times.at(-1)! >= time) times.pop();
+  times.push(time);
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Portion, PortionOptions } from "./portion.ts";
 import { ReadWindow, SegmentFile } from "./segment_file.ts";
 
 const MAX_BYTES = 64 * 1024 * 1024;
-/** Samples of one statistic; some 100 bytes each. */
+/** Some 30 bytes each. */
 const MAX_SAMPLES = 250_000;
 
 /** Collects frames until a portion is full. */
@@ -58,6 +58,7 @@ export class Loader {
       using file = new SegmentFile(path, this.#window);
       await this.#loadFrames(file, segment, isLast);
     } catch (error) {
+      if (!isOfSystem(error)) throw error;
       // Old segments are removed while they are wanted.
       if (!(error instanceof Deno.errors.NotFound)) {
         this.#complain(`cannot read ${quote(path)}: ${reasonOf(error)}`);
@@ -164,6 +165,11 @@ export class Loader {
     size: number,
   ): boolean {
     const since = this.#since;
+    const { until = Infinity } = this.#options;
+    if (time > until * 1000) {
+      this.#complete = false;
+      return false;
+    }
     if (newest < since) return true;
     const samples = oldest >= since
       ? times.length
@@ -216,6 +222,11 @@ class CutShort extends SpoolError {
   constructor() {
     super("it ends within a frame");
   }
+}
+
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable ||
+    error instanceof Error && "code" in error;
 }
 
 function quote(path: string): string {

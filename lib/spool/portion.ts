@@ -7,7 +7,7 @@
 import { UserError } from "../errors.ts";
 import { reasonOf } from "../secret_file.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
-import { type SegmentName, segmentsAmong } from "./format.ts";
+import { SEGMENT_SECONDS, type SegmentName, segmentsAmong } from "./format.ts";
 import { Loader } from "./loader.ts";
 import type { Earlier, Sample } from "./sample.ts";
 
@@ -17,9 +17,11 @@ export { SPOOL_NAME } from "./format.ts";
 export interface PortionOptions {
   /** Seconds since the epoch: figures of this second and later ones. */
   readonly from: number;
+  /** Seconds since the epoch: rounds that ended later are left out (default: none are). */
+  readonly until?: number;
   /** Bytes of the spool that are held at most (default 64 MiB). */
   readonly maxBytes?: number;
-  /** Samples that one statistic has at most (default 250,000, some 25 MB). */
+  /** Samples that one statistic has at most (default 250,000: some 8 MB). */
   readonly maxSamples?: number;
   /** The statistics to be read, where not all are; the others are passed over on the disk. */
   readonly wants?: (group: StatGroup, stat: string) => boolean;
@@ -61,12 +63,12 @@ export async function openPortion(
   const segments = listSegments(directory);
   const { from } = options;
   const loader = new Loader(options);
-  for (const [i, { name }] of segments.entries()) {
-    const next = segments.at(i + 1);
-    // The names have whole seconds: figures of a segment may be of the second in which the next
-    // one began, but not of a later one.
-    if (next && next.start < from) continue;
-    if (!await loader.load(`${directory}/${name}`, !next)) break;
+  const last = segments.at(-1);
+  for (const segment of segments) {
+    // The end of a segment is not the start of the next: the clock may have been wrong for one.
+    if (segment.start + SEGMENT_SECONDS < from) continue;
+    const path = `${directory}/${segment.name}`;
+    if (!await loader.load(path, segment === last)) break;
   }
   return loader.portion();
 }

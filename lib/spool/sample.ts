@@ -11,6 +11,8 @@ export interface Sample {
 
 /** Figures of the recent past, of which the snapshot has only the last. */
 export interface Earlier {
+  /** When each round was whole, in seconds since the epoch, growing. */
+  readonly rounds: readonly number[];
   /**
    * One statistic's figures by node (tubid), each node's with growing times. Only what a node
    * reported is there: a node that did not answer in a round has no figure of it.
@@ -19,7 +21,16 @@ export interface Earlier {
     group: StatGroup,
     stat: string,
   ): ReadonlyMap<string, readonly Sample[]>;
+  /** When each node (tubid) reported, whatever it was, in seconds since the epoch, growing. */
+  reports(): ReadonlyMap<string, readonly number[]>;
+  /** The names of all statistics that some node may have had a figure of. */
+  names(group: StatGroup): readonly string[];
 }
 
 /** Nothing is known of the past. */
-export const noEarlier: Earlier = { series: () => new Map() };
+export const noEarlier: Earlier = {
+  rounds: [],
+  series: () => new Map(),
+  reports: () => new Map(),
+  names: () => [],
+};

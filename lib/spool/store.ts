@@ -1,10 +1,13 @@
 import { UserError } from "../errors.ts";
 import { reasonOf } from "../secret_file.ts";
-import { type SegmentName, segmentName, segmentsAmong } from "./format.ts";
+import {
+  SEGMENT_SECONDS,
+  type SegmentName,
+  segmentName,
+  segmentsAmong,
+} from "./format.ts";
 
-/** A segment takes frames for so long, in milliseconds. */
-const SEGMENT_MS = 600_000;
-/** And has at most so many bytes, or a quarter of all, so that a portion of the spool can hold it. */
+/** Bytes after which a segment ends, or a quarter of all, so that a portion can hold it. */
 const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** A disk that is full costs nothing of the last day, for the master that was away for so long. */
 const KEEP_MS = 24 * 3600_000;
@@ -78,7 +81,8 @@ export class SegmentStore {
     const size = this.#file ? this.#segments.at(-1)!.size : 0;
     const most = Math.min(SEGMENT_BYTES, this.#options.maxBytes / 4);
     // A clock that was put back must not keep a segment growing until the time has come again.
-    const isDue = time < this.#begun || time >= this.#begun + SEGMENT_MS;
+    const isDue = time < this.#begun ||
+      time >= this.#begun + SEGMENT_SECONDS * 1000;
     if (isDue || size >= most) this.end();
     return this.#file === undefined;
   }
@@ -182,21 +186,22 @@ export class SegmentStore {
     if (this.#isOlderThan(time, maxAgeMs)) await this.#removeOldest();
     let total = incoming;
     for (const { size } of this.#segments) total += size;
-    while (total > maxBytes && this.#hasEnded(0)) {
+    while (total > maxBytes && this.#hasEnded()) {
       total -= this.#segments[0].size;
       await this.#removeOldest();
     }
   }
 
-  /** Whether even the end of the oldest segment, where the next one begins, is so long ago. */
+  /** Whether all of the oldest segment is from so long ago. */
   #isOlderThan(time: number, ageMs: number): boolean {
-    const next = this.#segments.at(1)?.start ?? Infinity;
-    return this.#hasEnded(0) && next * 1000 < time - ageMs;
+    if (!this.#hasEnded()) return false;
+    const end = this.#segments[0].start + SEGMENT_SECONDS;
+    return end * 1000 < time - ageMs;
   }
 
-  #hasEnded(index: number): boolean {
-    const ended = this.#segments.length - (this.#file ? 1 : 0);
-    return index < ended;
+  /** Whether there is an oldest segment that is not in the making. */
+  #hasEnded(): boolean {
+    return this.#segments.length > (this.#file ? 1 : 0);
   }
 
   async #removeOldest(): Promise<void> {

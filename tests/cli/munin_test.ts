@@ -487,7 +487,7 @@ Deno.test("too many nodes for a page each: none, and a comment that says how to 
         pages,
       );
       assertEquals(
-        /^# no pages for single nodes: 502 pictures; "env\.drilldown yes"/m
+        /^# no pages for single nodes: they have 502 pictures; "env\.drilldown yes"/m
           .test(config),
         drilldown === "auto",
       );

@@ -67,7 +67,7 @@ Deno.test("readSeconds() takes seconds and nothing else", () => {
 });
 
 Deno.test("serve has a default for everything, and checks what it is given", () => {
-  assertEquals(readServeOptions([]), {
+  assertEquals(readServeOptions([], () => {}), {
     basedir: "gatherer",
     port: undefined,
     hostname: undefined,
@@ -88,7 +88,7 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       "--timeout=2",
       "--private",
       "--spool=2G",
-    ]),
+    ], () => {}),
     {
       basedir: "/b",
       port: 3456,
@@ -124,7 +124,7 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
     ]
   ) {
     assertEquals(
-      assertThrows(() => readServeOptions(args), UserError).exitCode,
+      assertThrows(() => readServeOptions(args, () => {}), UserError).exitCode,
       2,
       args[0],
     );
@@ -141,17 +141,17 @@ Deno.test("serve: where Munin is answered", () => {
     ["localhost:4949", { host: "localhost", port: 4949 }],
   ];
   for (const [text, address] of cases) {
-    const { munin } = readServeOptions([`--munin=${text}`]);
+    const { munin } = readServeOptions([`--munin=${text}`], () => {});
     assertEquals([munin?.all, munin?.nodes], [address, undefined], text);
     assertEquals(
-      readServeOptions([`--munin-nodes=${text}`]).munin?.nodes,
+      readServeOptions([`--munin-nodes=${text}`], () => {}).munin?.nodes,
       address,
     );
   }
   const { munin } = readServeOptions([
     "--munin=4949",
     "--munin-name=A.Example",
-  ]);
+  ], () => {});
   assertEquals(munin?.hostName, "a.example");
   assertEquals(munin?.drilldown, "auto");
   assertEquals(munin?.access.check("127.0.0.1").allowed, true);

@@ -69,6 +69,8 @@ Deno.test("a fresh start shows the gatherer's own numbers before anybody is told
 
 Deno.test("a private gatherer keeps its directory and snapshot to itself", async () => {
   await using temp = await tempDir();
+  // Also one that was open before.
+  await Deno.mkdir(`${temp.path}/g`, { mode: 0o755 });
   await using _gatherer = await start(`${temp.path}/g`, { private: true });
   assertEquals((await Deno.stat(`${temp.path}/g`)).mode! & 0o777, 0o700);
   assertEquals(

@@ -1,6 +1,7 @@
 import { drawFields } from "../../lib/munin/draw.ts";
 import type { Graph, NodeLines } from "../../lib/munin/graph.ts";
 import { Held } from "../../lib/munin/held.ts";
+import { plainly } from "../../lib/munin/sampling.ts";
 import { tahoeStats } from "../../lib/munin/tahoe_stats.ts";
 import { configText, valueText } from "../../lib/munin/text.ts";
 import type { SnapshotNode } from "../../lib/snapshot/codec.ts";
@@ -30,8 +31,8 @@ export function nodesOf(
 
 /** What the plugin prints for `config`, values without their time. */
 export function configLines(graph: StatGraph, samples: StatSample[]): string {
-  const held = new Held(nodesOf(graph, samples), { now: 0, dated: false });
-  return configText(graph, drawFields(graph, held));
+  const held = new Held(nodesOf(graph, samples), plainly(0));
+  return configText(graph, [...drawFields(graph, held)]);
 }
 
 /** What the plugin prints when Munin fetches, values without their time. */
@@ -40,6 +41,6 @@ export function fetchLines(
   samples: StatSample[],
   now: number,
 ): string {
-  const held = new Held(nodesOf(graph, samples), { now, dated: false });
-  return valueText(drawFields(graph, held));
+  const held = new Held(nodesOf(graph, samples), plainly(now));
+  return valueText([...drawFields(graph, held)]);
 }

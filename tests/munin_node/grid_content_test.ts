@@ -73,7 +73,7 @@ async function makeGrid(
         });
       }
       for (const plugin of [content, nodes]) {
-        plugin.update(tree.cluster(CLUSTER));
+        await plugin.update(tree.cluster(CLUSTER));
       }
       await spool.notify(tree.cluster(CLUSTER));
       await clock.advance(60_000 - keys.length * 2000);

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { encodeNode, encodeSnapshot } from "../../lib/snapshot/codec.ts";
-import { builtScript, type Executable } from "../executable.ts";
+import { builtScript, publicTempDir } from "../executable.ts";
 import { fakeTime } from "./fake_time.ts";
-import { MuninMaster, type Row } from "./munin_master.ts";
-import { examplePluginConf, MuninNode } from "./munin_node.ts";
+import { Grid, type Series } from "./munin_grid.ts";
+import { type MuninHost, MuninMaster, type Row } from "./munin_master.ts";
+import { MuninNode } from "./munin_node.ts";
 import { requirePeer } from "./peer.ts";
 import { tahoeGraphs } from "./tahoe_graphs.ts";
 
@@ -11,178 +11,209 @@ const ignore = !requirePeer("munin") || !requirePeer("munin-node");
 
 /** The step of Munin's round and of its RRD files, in seconds. */
 const step = 300;
-/** How many times the master asks. */
+/** Munin's rounds, of which the master may miss some. */
 const rounds = 4;
 
-/** Who reports what, and the field that is drawn of it. */
-const reporters = [
-  {
-    key: "a".repeat(32),
-    nickname: "storage 1",
-    field: "storage_1_aaaa",
-    has: /^(storage_server|load_monitor)\./,
-  },
-  {
-    key: "b".repeat(32),
-    nickname: "2nd storage",
-    field: "_2nd_storage_bbbb",
-    has: /^(storage_server|load_monitor)\./,
-  },
-  {
-    key: "c".repeat(32),
-    nickname: "helper",
-    field: "helper_cccc",
-    has: /^chk_upload_helper\./,
-  },
-  {
-    key: "d".repeat(32),
-    nickname: "gateway",
-    field: "gateway_dddd",
-    has: /^(uploader|mutable)\./,
-  },
-] as const;
-
-/** Every series that Munin is to keep: how its figures come about. */
-const series = tahoeGraphs.flatMap((graph, graphIndex) =>
-  reporters.flatMap((reporter, index) => {
-    if (!reporter.has.test(graph.stat)) return [];
-    const isRate = graph.field.type === "DERIVE";
-    const rate = 1 + graphIndex + 100 * index;
-    return [{
-      service: graph.name,
-      field: reporter.field,
-      key: reporter.key,
-      group: graph.category,
-      stat: graph.stat,
-      /** The figure that is reported at the end of a round, an integer. */
-      figure: (round: number) =>
-        isRate
-          // Large enough that a double would not have all digits.
-          ? 2n ** 60n + BigInt(rate * step * round)
-          : BigInt(rate * 1000 + 7 * round * round),
-      /** What Munin is to keep of the time that ends with a round. */
-      kept: (round: number): number =>
-        isRate ? rate : rate * 1000 + 7 * round * round,
-    }];
-  })
-);
-
-/** The snapshot at the end of a round, all of it measured at that moment. */
-function snapshotOf(round: number, at: number): Uint8Array {
-  return encodeSnapshot(reporters.map(({ key, nickname }) => {
-    const half = (wanted: string) =>
-      series.filter(({ key: owner, group }) =>
-        owner === key && group === wanted
-      ).map(({ stat, figure }) => [stat, figure(round)] as const);
-    return encodeNode({
-      key,
-      nickname,
-      timestamp: at,
-      counters: half("counters"),
-      stats: half("stats"),
-    });
-  }));
+/** Something that a master can ask for what a gatherer knows. */
+interface Served extends AsyncDisposable {
+  readonly hosts: readonly MuninHost[];
+  /** Where Munin keeps a series. */
+  place(series: Series): { host: string; field: string };
+  /** Makes it the time, in seconds since the epoch, for programs that are started from now on. */
+  setTime?(at: number): Promise<void>;
 }
 
-/** Something that a master can ask for gatherer's graphs. */
-interface Served extends AsyncDisposable {
-  readonly port: number;
-  /** Has the figures of a round reported, at a time in seconds since the epoch. */
-  report(round: number, at: number): Promise<void>;
+/** All nodes as one host. */
+function asOneHost(grid: Grid, port: number) {
+  const name = "grid-1";
+  return {
+    hosts: [{ name, address: "127.0.0.1", port, useNodeName: true }],
+    place: (series: Series) => ({ host: name, field: grid.field(series) }),
+  };
 }
 
 /** munin-node with links to the executable. */
 async function muninNode(
-  executable: Executable,
+  grid: Grid,
   links: readonly string[],
 ): Promise<Served> {
+  await using stack = new AsyncDisposableStack();
+  const executable = stack.use(await builtScript());
   const setTime = await fakeTime(executable);
-  const statsfile = `${executable.dir}/stats.msgpack`;
-  const report = async (round: number, at: number) => {
-    await setTime(at);
-    await Deno.writeFile(statsfile, snapshotOf(round, at));
-  };
-  await report(0, 0);
+  await setTime(0);
   const node = await MuninNode.install({
     dir: `${executable.dir}/munin-node`,
-    hostName: "gatherer.example",
+    hostName: "node.example",
     links: Object.fromEntries(links.map((name) => [name, executable.path])),
-    pluginConf: await examplePluginConf(statsfile),
+    pluginConf: `[*]\nenv.statsfile ${grid.statsfile}\n`,
   });
-  const running = await node.start();
+  stack.use(await node.start());
+  const running = stack.move();
   return {
-    port: node.port,
-    report,
-    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+    ...asOneHost(grid, node.port),
+    setTime,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
-const servers: Record<string, (executable: Executable) => Promise<Served>> = {
-  "munin-node with 26 links": (executable) =>
-    muninNode(executable, tahoeGraphs.map(({ name }) => name)),
-};
+/** A way from a gatherer to Munin. */
+interface Way {
+  readonly name: string;
+  /** The rounds in which the master asks; those that it misses must not cost anything. */
+  readonly asked: readonly number[];
+  /** Whether the overview of all nodes leads to a page for each. */
+  readonly drilldown: boolean;
+  serve(grid: Grid): Promise<Served>;
+}
 
-for (const [name, serve] of Object.entries(servers)) {
+const ways: readonly Way[] = [
+  {
+    name: "munin-node with 26 links",
+    asked: [1, 2, 4],
+    drilldown: false,
+    serve: (grid) => muninNode(grid, tahoeGraphs.map(({ name }) => name)),
+  },
+  {
+    name: "munin-node with the link gatherer",
+    asked: [1, 2, 4],
+    drilldown: true,
+    serve: (grid) => muninNode(grid, ["gatherer"]),
+  },
+  {
+    name: "our own port",
+    asked: [1, 4],
+    drilldown: true,
+    serve: (grid) =>
+      Promise.resolve({
+        ...asOneHost(grid, grid.gatherer.munin.all!.port),
+        async [Symbol.asyncDispose]() {},
+      }),
+  },
+  {
+    name: "our own port, each node a host",
+    asked: [1, 2, 4],
+    drilldown: false,
+    serve: (grid) => {
+      const { port } = grid.gatherer.munin.nodes!;
+      const names = new Set(grid.series.map((series) => grid.host(series)));
+      return Promise.resolve({
+        hosts: [...names].map((name) => ({
+          name,
+          address: "127.0.0.1",
+          port,
+          useNodeName: false,
+        })),
+        place: (series) => ({ host: grid.host(series), field: "value" }),
+        async [Symbol.asyncDispose]() {},
+      });
+    },
+  },
+];
+
+for (const { name, asked, drilldown, serve } of ways) {
   Deno.test({
-    name: `what gatherer knows is what Munin keeps and draws: ${name}`,
+    name: `what nodes report is what Munin keeps and draws: ${name}`,
     ignore,
     async fn() {
-      // keep
-      await using executable = await builtScript();
-      await using served = await serve(executable);
-      await using master = await MuninMaster.create([{
-        name: "grid-1",
-        address: "127.0.0.1",
-        port: served.port,
-        useNodeName: true,
-      }]);
+      await using stack = new AsyncDisposableStack();
+      const dir = await publicTempDir();
+      stack.defer(() => Deno.remove(dir, { recursive: true }));
       const end = Math.floor(Date.now() / 1000 / step) * step;
-      const start = end - (rounds - 1) * step;
-      for (let round = 0; round < rounds; round++) {
-        const at = start + round * step;
-        await served.report(round, at);
+      const begin = end - rounds * step;
+      // Figures come at no round time, and are kept to the second.
+      await using grid = await Grid.start(`${dir}/base`, begin + 17);
+      await using served = await serve(grid);
+      await using master = await MuninMaster.create(served.hosts);
+      for (const round of asked) {
+        const at = begin + round * step;
+        await grid.advanceTo(at);
+        await served.setTime?.(at);
         assertEquals(await master.update({ at }), []);
       }
 
-      assertEquals(
-        (await master.rrdFiles()).length,
-        series.length,
-        "files of figures",
-      );
-      for (const { service, field, kept } of series) {
+      // The first interval begins before the first poll, the last ends after the last one.
+      const whole = { start: begin + step, end: end - step };
+      for (const series of grid.series) {
+        const { host, field } = served.place(series);
+        const { name } = series.graph;
         assertEquals(
-          await master.rrdFetch("grid-1", service, field, { start, end }),
-          Array.from(
-            { length: rounds - 1 },
-            (_, index): Row => [start + (index + 1) * step, kept(index + 1)],
-          ),
-          `${service} ${field}`,
+          await master.rrdFetch(host, name, field, whole),
+          Array.from({ length: rounds - 2 }, (_, index): Row => {
+            const end = whole.start + (index + 1) * step;
+            return [end, grid.mean(series, end)];
+          }),
+          `${host} ${name} ${field}`,
         );
       }
 
       await master.limits();
       await master.html();
       await master.graph();
-      const pages = master.htmlDir("grid-1");
-      const index = await Deno.readTextFile(`${pages}/index.html`);
-      for (const { name, title } of tahoeGraphs) {
-        assert(index.includes(`<a href="${name}.html">`), name);
-        assert(index.includes(`alt="${title}"`), title);
-        const page = await Deno.readTextFile(`${pages}/${name}.html`);
-        const fields = [...page.matchAll(/<td class="field">([^<]*)</g)];
-        assertEquals(
-          fields.map(([, field]) => field),
-          series.filter(({ service }) => service === name)
-            .map(({ field }) => field),
-          name,
+      for (const { name: host } of served.hosts) {
+        await assertPages(
+          master.htmlDir(host),
+          grid.series.map((series) => ({ series, ...served.place(series) }))
+            .filter((place) => place.host === host),
         );
-        for (const period of ["day", "week", "month", "year"]) {
-          await assertPicture(`${pages}/${name}-${period}.png`);
-        }
       }
+      if (drilldown) await assertDrilldown(master, grid);
       assertEquals((await master.logs()).match(/RRD ERROR.*/g), null);
     },
   });
+}
+
+/** A host's pages name its graphs and their fields, and show a picture for each period. */
+async function assertPages(
+  dir: string,
+  places: readonly { series: Series; field: string }[],
+): Promise<void> {
+  const index = await Deno.readTextFile(`${dir}/index.html`);
+  for (const { name, title } of tahoeGraphs) {
+    const fields = places.filter(({ series }) => series.graph.name === name)
+      .map(({ field }) => field);
+    if (fields.length === 0) continue;
+    assert(index.includes(`<a href="${name}.html">`), name);
+    assert(index.includes(`alt="${title}"`), title);
+    const page = await Deno.readTextFile(`${dir}/${name}.html`);
+    const listed = [...page.matchAll(/"internal"><span[^>]*>([^<]*)<.*<\/td>/g)]
+      .map(([, field]) => field);
+    // The gatherer is a node as well, but of none of these statistics except its own load.
+    assertEquals(
+      listed.filter((field) => !field.startsWith("gatherer_")),
+      fields,
+      name,
+    );
+    for (const period of ["day", "week", "month", "year"]) {
+      await assertPicture(`${dir}/${name}-${period}.png`);
+    }
+  }
+}
+
+/**
+ * The overview leads to a page for each node, whose pictures borrow the series of the graphs of all
+ * nodes: they have no files of their own.
+ */
+async function assertDrilldown(
+  master: MuninMaster,
+  grid: Grid,
+): Promise<void> {
+  const dir = `${master.htmlDir("grid-1")}/gatherer_nodes`;
+  const index = await Deno.readTextFile(`${dir}/index.html`);
+  for (const series of grid.series) {
+    const node = `n_${grid.field(series)}`;
+    assert(index.includes(`href="${node}/index.html"`), node);
+    const page = await Deno.readTextFile(`${dir}/${node}/index.html`);
+    const { name } = series.graph;
+    assert(page.includes(`href="${name}.html"`), `${node} ${name}`);
+    await assertPicture(`${dir}/${node}/${name}-day.png`);
+  }
+  const ofOverview = (await master.rrdFiles()).filter((name) =>
+    name.startsWith("grid-1-gatherer_nodes-")
+  );
+  assertEquals(ofOverview, [
+    "grid-1-gatherer_nodes-heard-g.rrd",
+    "grid-1-gatherer_nodes-silent-g.rrd",
+  ]);
 }
 
 /** A PNG of the size that Munin draws, and not an empty one. */

@@ -29,7 +29,7 @@ const group = "grid";
 const nobody = 65534;
 
 /** Lines of munin-update's log that tell of trouble. */
-const trouble = /\[(?:PERL )?(?:WARNING|Warning|WARN|ERROR|FATAL)\]|^\d.* - /;
+const trouble = /\[(?:PERL )?(?:WARNING|Warning|WARN|ERROR|FATAL)\]/;
 
 /** Said of each series when a directory of figures is new, and without meaning. */
 const harmless = /\[ERROR\] Tuning \w+ of '.*' to '.*' failed/;
@@ -204,10 +204,16 @@ use_node_name ${useNodeName ? "yes" : "no"}
 
   /** The names of the files of all series, in order. */
   async rrdFiles(): Promise<string[]> {
-    const entries = await Array.fromAsync(
-      Deno.readDir(`${this.#dir}/db/${group}`),
-    );
-    return entries.map(({ name }) => name).sort();
+    const names: string[] = [];
+    try {
+      for await (const { name } of Deno.readDir(`${this.#dir}/db/${group}`)) {
+        names.push(name);
+      }
+    } catch (error) {
+      // It is made with the first of them.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return names.sort();
   }
 
   /** Everything that the master's programs have logged. */

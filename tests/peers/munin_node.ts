@@ -223,9 +223,7 @@ export async function examplePluginConf(statsfile: string): Promise<string> {
   const example = await Deno.readTextFile(
     new URL("../../plugins-conf.d/gatherer", import.meta.url),
   );
-  const lines = example.split("\n");
-  const index = lines.findIndex((line) => line.startsWith("env.statsfile "));
-  assertEquals(lines[index], "env.statsfile /var/lib/gatherer/stats.msgpack");
-  lines[index] = `env.statsfile ${statsfile}`;
-  return lines.join("\n");
+  const line = /^env\.statsfile \/var\/lib\/gatherer$/gm;
+  assertEquals(example.match(line)?.length, 3);
+  return example.replaceAll(line, `env.statsfile ${statsfile}`);
 }

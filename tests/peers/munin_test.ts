@@ -28,13 +28,13 @@ async function nodeWithAllLinks(
 async function direct(
   munin: MuninNode,
   name: string,
-  statsfile: string,
-  phase?: string,
+  phase: readonly string[],
+  env: Record<string, string>,
 ): Promise<string> {
-  const command = [`${munin.plugins}/${name}`, ...(phase ? [phase] : [])];
+  const command = [`${munin.plugins}/${name}`, ...phase];
   const { code, stdout, stderr } = await run(command, {
     clearEnv: true,
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", statsfile },
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
     cwd: "/",
   });
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
@@ -62,10 +62,14 @@ for (const kind of ["msgpack", "json"] as const) {
         tahoeGraphs.map(({ name }) => name).sort(),
       );
       for (const { name, title } of tahoeGraphs) {
-        const config = await direct(munin, name, statsfile, "config");
+        const config = await direct(munin, name, ["config"], { statsfile });
+        const fetched = await direct(munin, name, [], { statsfile });
         assertStringIncludes(config, `graph_title ${title}\n`);
-        assertEquals(await client.askLines(`config ${name}`), config);
-        const fetched = await direct(munin, name, statsfile);
+        // To a client that knows dirtyconfig the values are told at once.
+        assertEquals(
+          await client.askLines(`config ${name}`),
+          config + fetched,
+        );
         assertEquals(await client.askLines(`fetch ${name}`), fetched);
         if (fetched !== "") values++;
 

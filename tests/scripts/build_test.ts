@@ -50,8 +50,7 @@ Deno.test("the build says in a line what it has made", async () => {
       code: 0,
       stdout: "",
       stderr:
-        `${dir}/new/dist/gatherer: a script, with its runtime beside it, ` +
-        `${dir}/new/dist/deno\n`,
+        `${dir}/new/dist/gatherer: a script, with its command line and its runtime beside it\n`,
     });
     const wrong = await run([Deno.execPath(), ...task, "--fast"], {
       cwd: root,

@@ -312,7 +312,7 @@ Deno.test("readJson() gives back what writeJson() was given, kinds and all", () 
   }));
 });
 
-function finite(half: Map<string, Value>): Map<string, Value> {
+function finite(half: ReadonlyMap<string, Value>): Map<string, Value> {
   return new Map([...half].map(([name, value]) => [
     name,
     typeof value === "number" && !Number.isFinite(value) ? null : value,

@@ -1,0 +1,139 @@
+/**
+ * Which of the figures that are known Munin is handed, and how they are written.
+ *
+ * @module
+ */
+import type { SnapshotNode } from "../snapshot/codec.ts";
+import type { Portion } from "../spool/portion.ts";
+import { type Earlier, noEarlier, type Sample } from "../spool/sample.ts";
+
+/** A figure is taken for the present one for this long, in seconds; the original plugin's figure. */
+export const validity = 300;
+
+/**
+ * How far back figures are handed on with their own time, in seconds: two of Munin's intervals, so
+ * that one fetch that comes late, or not at all, loses nothing. What Munin has already, it skips.
+ */
+export const window = 600;
+
+/**
+ * From which time on the past is needed to hand on the figures of the {@linkcode window}: at its
+ * beginning, those count that were present then.
+ *
+ * @param now Seconds since the epoch.
+ */
+export function pastFrom(now: number): number {
+  return Math.floor(now - window - validity);
+}
+
+/** One way of handing figures on. */
+export interface Sampling {
+  /** The present, in seconds since the epoch. */
+  readonly now: number;
+  /** What is known of the past. */
+  readonly earlier: Earlier;
+  /** Whether the figures of the present are handed on. */
+  readonly present: boolean;
+  /** The time for what is told of the present only; `undefined`: it is not told. */
+  readonly moment: number | undefined;
+  /**
+   * The times at which all nodes together are told of, in seconds since the epoch, growing.
+   * @param newest When a node was heard from last.
+   */
+  rounds(newest: number): readonly number[];
+  /** Whether a figure of that time is handed on. */
+  takes(time: number): boolean;
+  /** What stands after `.value`. */
+  write(time: number, text: string): string;
+}
+
+/** As the original plugin did: the present figures, without their time. */
+export function plainly(now: number): Sampling {
+  return {
+    now,
+    earlier: noEarlier,
+    present: true,
+    moment: now,
+    rounds: () => [now],
+    // Written so that a time of NaN is stale.
+    takes: (time) => now - time <= validity,
+    write: (_time, text) => text,
+  };
+}
+
+/** All figures of the last while, each with its time. */
+export function dated(now: number, earlier: Earlier = noEarlier): Sampling {
+  const takes = (time: number) => now - time <= window;
+  return {
+    now,
+    earlier,
+    present: true,
+    moment: now,
+    rounds: (newest) => {
+      const rounds = earlier.rounds.filter(takes);
+      const last = rounds.at(-1) ?? -Infinity;
+      return newest > last && takes(newest) ? [...rounds, newest] : rounds;
+    },
+    takes,
+    write: writeDated,
+  };
+}
+
+/**
+ * A portion of the past: all of it, and nothing else. With a present figure Munin would ask only
+ * for what comes after that, and what lies between would be lost.
+ */
+export function inPortion(now: number, portion: Portion): Sampling {
+  const { rounds } = portion;
+  const last = rounds.at(-1);
+  return {
+    now,
+    earlier: portion,
+    present: false,
+    moment: portion.complete && last !== undefined
+      ? Math.min(last, now)
+      : undefined,
+    rounds: () => rounds,
+    takes: () => true,
+    write: writeDated,
+  };
+}
+
+function writeDated(time: number, text: string): string {
+  return `${Math.floor(time)}:${text}`;
+}
+
+/**
+ * All figures that are handed on of one statistic of one node, with growing times in different
+ * seconds.
+ */
+export function pick(
+  { now, present, takes }: Sampling,
+  latest: Sample | undefined,
+  earlier: readonly Sample[] | undefined,
+): readonly Sample[] {
+  const samples: Sample[] = [];
+  let last = -Infinity;
+  const take = (sample: Sample) => {
+    if (!takes(sample.time)) return;
+    // A clock that was ahead for a while must not stop a series until its time has come.
+    const time = Math.min(sample.time, now);
+    const second = Math.floor(time);
+    if (second < last) return;
+    if (second === last) samples.pop();
+    samples.push({ time, value: sample.value });
+    last = second;
+  };
+  earlier?.forEach(take);
+  if (latest && present) take(latest);
+  return samples;
+}
+
+/** When a node was heard from last, in seconds since the epoch; `-Infinity` without any. */
+export function newestOf(nodes: readonly SnapshotNode[]): number {
+  let newest = -Infinity;
+  for (const { timestamp } of nodes) {
+    if (timestamp > newest) newest = timestamp;
+  }
+  return newest;
+}
