@@ -19,7 +19,7 @@ export function hostNames(
   const taken = new Set<string>();
   return nodes.map((node, position) => {
     const nickname = hostLabel(node.nickname);
-    const key = hostLabel(node.key) || `${position}`;
+    const key = hostLabel(node.key).replaceAll("-", "") || `${position}`;
     let label = compose(nickname, key.slice(0, KEY));
     for (let length = KEY + 1; taken.has(label); length++) {
       label = length <= key.length
