@@ -70,8 +70,8 @@ interface Moment {
   readonly index: StatIndex;
   /** The node of each host's name; without those of {@linkcode GridContent.hostName}. */
   readonly hosts: ReadonlyMap<string, SnapshotNode>;
-  /** The graphs that are shown of {@linkcode GridContent.hostName}. */
-  readonly graphs: readonly Graph[];
+  /** The graphs that are shown, by host; of others than the first once they were asked for. */
+  readonly graphs: Map<string, readonly Graph[]>;
   /** What was read of the past, so that a master's many questions do not read it again. */
   earlier?: Promise<Earlier>;
   past?: Promise<ReadonlyMap<number, Earlier>>;
@@ -92,7 +92,7 @@ export class GridContent implements MuninContent {
     nodes: [],
     index: new StatIndex(),
     hosts: new Map(),
-    graphs: [],
+    graphs: new Map(),
   };
   #complaint = "";
 
@@ -130,7 +130,9 @@ export class GridContent implements MuninContent {
       nodes,
       index,
       hosts: new Map(names.map((name, place) => [name, nodes[place]])),
-      graphs: showAll(held, operators.graphs, selects),
+      graphs: new Map([
+        [this.hostName, showAll(held, operators.graphs, selects)],
+      ]),
     };
   }
 
@@ -159,9 +161,10 @@ export class GridContent implements MuninContent {
     service: string,
     what: { config: boolean; values: boolean },
   ): AsyncIterable<string> | undefined {
-    const graphs = this.#graphs(host);
-    if (!graphs) return undefined;
-    if (service === ALL_GRAPHS) return this.#allGraphs(host, graphs, what);
+    if (host !== this.hostName && !this.#moment.hosts.has(host)) {
+      return undefined;
+    }
+    if (service === ALL_GRAPHS) return this.#allGraphs(host, what);
     const graph = findGraph(service, this.#options.operators.graphs);
     return graph && this.#oneGraph(host, graph, what);
   }
@@ -181,9 +184,9 @@ export class GridContent implements MuninContent {
 
   async *#allGraphs(
     host: string,
-    graphs: readonly Graph[],
     what: { config: boolean; values: boolean },
   ): AsyncIterable<string> {
+    const graphs = this.#graphs(host) ?? [];
     if (graphs.length === 0) yield NOTHING;
     const held = await this.#held(host);
     const options = { ...what, limits: this.#limits };
@@ -201,7 +204,8 @@ export class GridContent implements MuninContent {
   async *#spoolfetch(spool: string, epoch: number): AsyncIterable<string> {
     const { drilldown, operators, selects } = this.#options;
     const { portionValues = PORTION_VALUES } = this.#options;
-    const { nodes, graphs: present, index: presentIndex } = this.#moment;
+    const { nodes, index: presentIndex } = this.#moment;
+    const present = this.#graphs(this.hostName) ?? [];
     const portion = await openPortion(spool, {
       from: epoch,
       maxSamples: Math.ceil(portionValues / Math.max(1, present.length)),
@@ -228,12 +232,14 @@ export class GridContent implements MuninContent {
 
   /** The graphs that are shown of a host; `undefined`: there is none of that name. */
   #graphs(host: string): readonly Graph[] | undefined {
-    if (host === this.hostName) return this.#moment.graphs;
-    const node = this.#moment.hosts.get(host);
-    if (!node) return undefined;
+    const { graphs, hosts } = this.#moment;
+    const node = hosts.get(host);
+    if (!node || graphs.has(host)) return graphs.get(host);
     const { operators, selects } = this.#options;
     const held = new Held([node], dated(this.#now()), { alone: true });
-    return showAll(held, operators.graphs, selects);
+    const shown = showAll(held, operators.graphs, selects);
+    graphs.set(host, shown);
+    return shown;
   }
 
   /** What is held of a host at the moment, with the past. */
