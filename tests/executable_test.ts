@@ -509,6 +509,7 @@ Deno.test({
         "allow_env []",
         "allow_net []",
         "allow_read []",
+        "allow_run []",
         'allow_sys ["networkInterfaces","hostname"]',
         "allow_write []",
       ]);

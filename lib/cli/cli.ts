@@ -13,10 +13,11 @@ Usage: gatherer COMMAND [options]
   graphs         list the graphs, and which of them have data
   install-munin  put the graphs into Munin's node, and take them out
   munin GRAPH    be a Munin plugin, as a symlink named after a graph is
+  check FILE     explain a gmetad.conf, line by line
   demo           see it work: a gatherer, two nodes, the dump, a graph
 
 Each command has --help with examples. Called by a graph's name, through a symlink in Munin's
-plugins directory, this program is that graph's plugin.
+plugins directory, this program is that graph's plugin; called as gmetad, it takes gmetad's options.
 
 Example:
   gatherer serve --basedir /var/lib/gatherer --munin 4949 &
@@ -79,6 +80,13 @@ const commands: Readonly<
         executable: executablePath,
         graphs: (sources) => installableGraphs(sources, systemClock),
       });
+    },
+  },
+  check: {
+    help: async () => (await import("./check.ts")).checkHelp,
+    run: async (args) => {
+      const { check } = await import("./check.ts");
+      return await check(args, { stdout: writeStdout, color: wantsColor() });
     },
   },
   demo: {

@@ -53,7 +53,7 @@ export async function demo(args: readonly string[]): Promise<number> {
       "Two nodes attach to it by its FURL, over TLS:\n\n",
   );
   for (const [nickname, pace] of [["alpha", 120], ["beta", 450]] as const) {
-    cleanup.use(startNode(nickname, pace, basedir, gatherer.furl, clock));
+    cleanup.use(startNode(nickname, pace, basedir, gatherer.furl!, clock));
   }
 
   const snapshot = `${basedir}/stats.msgpack`;

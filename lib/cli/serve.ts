@@ -5,7 +5,9 @@ import { parseLocation, parsePort } from "../gatherer/basedir.ts";
 import { type GathererOptions, startGatherer } from "../gatherer/gatherer.ts";
 import { DEFAULT_ACCESS } from "../munin_node/access.ts";
 import { MUNIN_OPTIONS, readMuninOptions } from "./serve_munin.ts";
-import { logToStderr } from "./logging.ts";
+import { loadGmetadConf } from "../ganglia/conf/load.ts";
+import { VERSION } from "./version.ts";
+import { loggingOf, logToStderr } from "./logging.ts";
 import { readOptions, readSeconds } from "./options.ts";
 import { writeStderr, writeStdout } from "./terminal.ts";
 
@@ -37,6 +39,8 @@ Options:
   --private           base directory 0700 and snapshot 0600: then Munin's plugins need a "user"
   --spool SIZE        how much of the past is kept, for at most 7 days: 512M, 2G; 0: nothing
                                                                   (default: 512M)
+  --conf FILE         a gmetad.conf: what its data sources report is gathered, too, and answered on
+                      gmetad's ports; "gatherer check FILE" explains it
   --help              this text
 
 Options for Munin, which is answered without munin-node and plugins:
@@ -54,6 +58,7 @@ Options for Munin, which is answered without munin-node and plugins:
 Examples:
   gatherer serve --basedir /var/lib/gatherer --hostname stats.example.org --port tcp:3456
   gatherer serve --munin [::]:4949 --munin-allow "127.0.0.1 192.0.2.0/24"
+  gatherer serve --conf /etc/ganglia/gmetad.conf
   gatherer serve --interval 10
 `;
 
@@ -75,6 +80,7 @@ export function readServeOptions(
       "interval",
       "timeout",
       "spool",
+      "conf",
       ...MUNIN_OPTIONS,
     ],
     flag: ["private"],
@@ -105,6 +111,9 @@ export function readServeOptions(
       ? undefined
       : readBytes(values.spool),
     munin: readMuninOptions(values, complain),
+    ganglia: values.conf === undefined
+      ? undefined
+      : { conf: loadGmetadConf(values.conf), version: VERSION },
   };
 }
 
@@ -128,11 +137,22 @@ function readBytes(text: string): number {
 export async function serve(args: readonly string[]): Promise<number> {
   const complaints: string[] = [];
   const options = readServeOptions(args, (line) => complaints.push(line));
-  await logToStderr();
+  await logToStderr(options.ganglia && loggingOf(options.ganglia.conf));
   for (const line of complaints) logger.warn(line);
+  return await runGatherer(options);
+}
+
+/**
+ * Runs a gatherer until a signal ends it.
+ * @returns The exit code.
+ * @throws UserError when it cannot be started.
+ */
+export async function runGatherer(
+  options: Omit<GathererOptions, "clock">,
+): Promise<number> {
   const stopped = untilSignal();
   const gatherer = await startGatherer({ ...options, clock: systemClock });
-  await writeStdout(`${gatherer.furl}\n`);
+  if (gatherer.furl !== undefined) await writeStdout(`${gatherer.furl}\n`);
   const signal = await stopped;
   const overdue = systemClock.setTimer(
     () => {

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
+import type { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
 import { MuninPlugin, type MuninPluginOptions } from "../plugins/munin.ts";
 import { SnapshotPlugin } from "../plugins/snapshot.ts";
 import { SpoolPlugin } from "../plugins/spool.ts";
@@ -15,6 +16,11 @@ import { Poller } from "../sources/poller.ts";
 import { Tree } from "../tree/tree.ts";
 import type { Metric } from "../tree/metric.ts";
 import { BaseDir } from "./basedir.ts";
+import {
+  type GangliaOptions,
+  gangliaSummaries,
+  makeGanglia,
+} from "./ganglia.ts";
 import { Plugins } from "./plugins.ts";
 import { makeSelf } from "./self.ts";
 
@@ -48,6 +54,12 @@ export interface GathererOptions {
   readonly spoolBytes?: number;
   /** Where and how Munin's masters are answered; left out: nowhere. */
   readonly munin?: MuninServing;
+  /** What is gathered of Ganglia's gmonds, and answered as gmetad does; left out: nothing. */
+  readonly ganglia?: GangliaOptions;
+  /**
+   * Whether nodes may attach over Foolscap, the gatherer itself being the first (default: true).
+   */
+  readonly foolscap?: boolean;
 }
 
 /** How Munin's masters are answered. */
@@ -71,10 +83,13 @@ export interface ListenAddress {
 
 /** A gatherer that runs. */
 export interface Gatherer extends AsyncDisposable {
-  /** What nodes attach with. It carries a secret. */
-  readonly furl: string;
+  /** What nodes attach with; it carries a secret. `undefined`: none can. */
+  readonly furl: string | undefined;
   readonly tubid: string;
-  readonly port: number;
+  /** Where nodes attach; `undefined`: nowhere. */
+  readonly port: number | undefined;
+  /** Where gmetad's ports are. */
+  readonly ganglia: GangliaPortsPlugin["addresses"];
   /** Where Munin's masters are answered. */
   readonly munin: {
     readonly all?: ListenAddress;
@@ -101,14 +116,19 @@ export async function startGatherer(
     options.private ? 0o700 : 0o755,
   );
   const identity = await basedir.identity();
-  const swissnum = await basedir.swissnum(identity.tubid);
+  const swissnum = options.foolscap === false
+    ? undefined
+    : await basedir.swissnum(identity.tubid);
   for (const complaint of basedir.complaints) logger.warn(complaint);
 
-  const tree = new Tree();
+  const tree = new Tree(options.ganglia?.conf.gridname);
   const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
-  for (const node of loaded.nodes) restore(tree, node);
+  for (const node of loaded.nodes) {
+    // Hosts of a data source have its cluster's name before theirs; they come with its first poll.
+    if (!node.key.includes("/")) restore(tree, node);
+  }
   if (loaded.nodes.length > 0) {
     logger.info("the snapshot knows {count} nodes", {
       count: loaded.nodes.length,
@@ -126,11 +146,18 @@ export async function startGatherer(
     maxBytes: options.spoolBytes,
   });
   const munin = muninPlugins(options, spool && basedir.file(SPOOL_NAME));
-  const plugins = new Plugins(tree, [
-    snapshot,
-    ...(spool ? [spool] : []),
-    ...Object.values(munin),
-  ]);
+  const ganglia = options.ganglia &&
+    await makeGanglia(options.ganglia, tree, clock, basedir.path);
+  const plugins = new Plugins(
+    tree,
+    [
+      ...(ganglia?.plugins ?? []),
+      snapshot,
+      ...(spool ? [spool] : []),
+      ...Object.values(munin),
+    ],
+    ganglia && gangliaSummaries(clock),
+  );
   await plugins.start();
   cleanup.defer(() => plugins.stop());
 
@@ -148,15 +175,15 @@ export async function startGatherer(
   });
   cleanup.defer(() => poller.stop());
 
-  const port = await listen(tub, options, await basedir.port());
-  const location = options.location ??
-    (options.hostname !== undefined
-      ? [formatHint(options.hostname, port)]
-      : await basedir.location() ?? guessLocation(port));
-  tub.setLocation(location);
-  const furl = tub.registerReference(makeStatsGatherer(poller), swissnum);
-  await basedir.saveAddress(port, location);
-  await basedir.saveFurl(furl);
+  const { port, furl } = options.foolscap === false
+    ? { port: undefined, furl: undefined }
+    : await offerFurl(
+      tub,
+      options,
+      basedir,
+      makeStatsGatherer(poller),
+      swissnum,
+    );
 
   const limits = { lateMs: intervalMs + timeoutMs, silentMs: SILENT_MS };
   const self = makeSelf({
@@ -166,21 +193,29 @@ export async function startGatherer(
     snapshot,
     spool,
     munin: Object.values(munin),
+    more: () => ganglia?.counts() ?? [],
     tree,
     limits,
   });
   cleanup.use(self);
-  poller.attach(self.node);
-  await poller.start();
-  await plugins.flush();
-  if (snapshot.counts.writes === 0) {
-    throw new UserError(
-      `cannot write the snapshot ${snapshotPath}; see the line above`,
-    );
+  if (options.foolscap !== false) {
+    poller.attach(self.node);
+    await poller.start();
+    await plugins.flush();
+    if (snapshot.counts.writes === 0) {
+      throw new UserError(
+        `cannot write the snapshot ${snapshotPath}; see the line above`,
+      );
+    }
   }
-
-  logger.info("ready: listening on port {port}, a round every {seconds} s", {
-    port,
+  for (const source of ganglia?.sources ?? []) {
+    source.start();
+    cleanup.defer(() => source.stop());
+  }
+  logger.info("ready: {what}, a round every {seconds} s", {
+    what: port === undefined
+      ? "no node can attach"
+      : `listening on port ${port}`,
     seconds: intervalMs / 1000,
   });
   const running = cleanup.move();
@@ -191,11 +226,32 @@ export async function startGatherer(
     furl,
     tubid: tub.tubid,
     port,
+    ganglia: ganglia?.ports.addresses,
     munin: { all: munin.all?.address, nodes: munin.nodes?.address },
     tree,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Listens for nodes, and keeps the FURL that they attach with. */
+async function offerFurl(
+  tub: Tub,
+  options: GathererOptions,
+  basedir: BaseDir,
+  reference: ReturnType<typeof makeStatsGatherer>,
+  swissnum: string | undefined,
+): Promise<{ port: number; furl: string }> {
+  const port = await listen(tub, options, await basedir.port());
+  const location = options.location ??
+    (options.hostname !== undefined
+      ? [formatHint(options.hostname, port)]
+      : await basedir.location() ?? guessLocation(port));
+  tub.setLocation(location);
+  const furl = tub.registerReference(reference, swissnum);
+  await basedir.saveAddress(port, location);
+  await basedir.saveFurl(furl);
+  return { port, furl };
 }
 
 /** A plugin for each place where Munin's masters are answered. */

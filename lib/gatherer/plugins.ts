@@ -1,9 +1,14 @@
+import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import { messageOf } from "../errors.ts";
 import type { Plugin } from "../plugins/plugin.ts";
-import type { Tree } from "../tree/tree.ts";
+import type { Summary } from "../tree/summary.ts";
+import type { Cluster, Tree } from "../tree/tree.ts";
 
 const logger = getLogger(["gatherer", "plugins"]);
+
+/** Makes a cluster's summary, in steps: others have their turn in between. */
+export type Summarize = (cluster: Cluster) => Generator<void, Summary>;
 
 interface Runner {
   readonly plugin: Plugin;
@@ -18,9 +23,16 @@ export class Plugins {
   readonly #runners: Runner[];
   readonly #tree: Tree;
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #summarize: Summarize | undefined;
 
-  constructor(tree: Tree, plugins: readonly Plugin[]) {
+  /** @param summarize Makes the summary that plugins find in a cluster, in steps. */
+  constructor(
+    tree: Tree,
+    plugins: readonly Plugin[],
+    summarize?: Summarize,
+  ) {
     this.#tree = tree;
+    this.#summarize = summarize;
     this.#runners = plugins.map((plugin) => ({
       plugin,
       waiting: new Map(),
@@ -41,15 +53,23 @@ export class Plugins {
         started.push(plugin);
       }
     } catch (error) {
-      for (const plugin of started.reverse()) await plugin.stop?.();
+      for (const plugin of started.reverse()) await stopPlugin(plugin);
       throw error;
     }
     this.#unsubscribe.push(
       this.#tree.onCommit((cluster) => {
         const moment = { ...cluster, hosts: new Map(cluster.hosts) };
+        const summarize = this.#summarize;
+        // Once, for all who are told, and not at all if something newer has come by then.
+        let whole: Promise<Cluster> | undefined;
         this.#tell(
           `cluster ${cluster.name}`,
-          (plugin) => plugin.notify(moment),
+          summarize
+            ? async (plugin) =>
+              await plugin.notify(
+                await (whole ??= summarized(moment, summarize)),
+              )
+            : (plugin) => plugin.notify(moment),
         );
       }),
       this.#tree.onGrid((grid) =>
@@ -75,16 +95,10 @@ export class Plugins {
   /** Lets every plugin finish what it has begun, then stops it. */
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const { plugin } of this.#runners) plugin.stopping?.();
     await this.flush();
     for (const { plugin } of this.#runners.toReversed()) {
-      try {
-        await plugin.stop?.();
-      } catch (error) {
-        logger.error("the plugin {id} did not stop well: {reason}", {
-          id: plugin.id,
-          reason: messageOf(error),
-        });
-      }
+      await stopPlugin(plugin);
     }
   }
 
@@ -110,5 +124,30 @@ export class Plugins {
         runner.failing = true;
       }
     }
+  }
+}
+
+/** The cluster with its summary. */
+async function summarized(
+  cluster: Cluster,
+  summarize: Summarize,
+): Promise<Cluster> {
+  const steps = summarize(cluster);
+  while (true) {
+    const step = steps.next();
+    if (step.done) return { ...cluster, summary: step.value };
+    await setImmediate();
+  }
+}
+
+/** What goes wrong here keeps nobody else from stopping. */
+async function stopPlugin(plugin: Plugin): Promise<void> {
+  try {
+    await plugin.stop?.();
+  } catch (error) {
+    logger.error("the plugin {id} did not stop well: {reason}", {
+      id: plugin.id,
+      reason: messageOf(error),
+    });
   }
 }

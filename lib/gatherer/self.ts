@@ -28,6 +28,8 @@ export function makeSelf(parts: {
   readonly spool: SpoolPlugin | undefined;
   /** Where Munin's masters are answered. */
   readonly munin: readonly MuninPlugin[];
+  /** More counters, of what only some gatherers do. */
+  more(): readonly [name: string, value: number][];
   readonly tree: Tree;
   readonly limits: StateLimits;
 }): { readonly node: PolledNode } & Disposable {
@@ -57,6 +59,7 @@ export function makeSelf(parts: {
     ["gatherer.snapshot_bytes", snapshot.counts.bytes],
     ...(spool ? countsOfSpool(spool) : []),
     ...(munin.length > 0 ? countsOfMunin(munin) : []),
+    ...parts.more(),
   ];
   return {
     node: {

@@ -1,6 +1,9 @@
 import type { ChildGrid, Cluster } from "../tree/tree.ts";
 
-/** A listener to all that is gathered. Built-in plugins and those of others are alike. */
+/**
+ * A listener to all that is gathered. Those of others, which are files in a directory, have an
+ * interface of their own, `author.ts`, and together they are one of these.
+ */
 export interface Plugin {
   /** Its name in logs and configuration. */
   readonly id: string;
@@ -13,6 +16,11 @@ export interface Plugin {
   notify(cluster: Cluster): void | Promise<void>;
   /** Something new is known of a grid below ours. In all else as `notify`. */
   notifyGrid?(grid: ChildGrid): void | Promise<void>;
+  /**
+   * The gatherer begins to stop and nothing more will come, but what this plugin was told it may
+   * still be dealing with: one that waits for others no longer does so at leisure. Must not throw.
+   */
+  stopping?(): void;
   /** Called once, after the last `notify` has ended. */
   stop?(): void | Promise<void>;
 }

@@ -14,7 +14,7 @@ import type { Plugin } from "./plugin.ts";
 const logger = getLogger(["gatherer", "spool"]);
 
 /** Figures that are encoded in one go: some 5 ms of work, then others have their turn. */
-const BATCH = 20_000;
+const BATCH = 5_000;
 
 const MAX_BYTES = 512 * 1024 * 1024;
 const MAX_AGE_MS = 7 * 24 * 3600_000;

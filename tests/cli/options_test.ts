@@ -77,6 +77,7 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
     private: false,
     spoolBytes: undefined,
     munin: undefined,
+    ganglia: undefined,
   });
   assertEquals(
     readServeOptions([
@@ -99,6 +100,7 @@ Deno.test("serve has a default for everything, and checks what it is given", () 
       private: true,
       spoolBytes: 2 * 1024 ** 3,
       munin: undefined,
+      ganglia: undefined,
     },
   );
   for (

@@ -63,7 +63,7 @@ Deno.test("a fresh start shows the gatherer's own numbers before anybody is told
   );
   assertEquals(
     await Deno.readTextFile(`${temp.path}/g/stats_gatherer.furl`),
-    gatherer.furl + "\n",
+    gatherer.furl! + "\n",
   );
 });
 
@@ -89,7 +89,7 @@ Deno.test("a program counts, attaches, is polled and lands in the snapshot", asy
     getStats: () => ({ half: 0.5, unknown: null, wrong: NaN }),
   });
   const attachment = connect(stats, {
-    furl: gatherer.furl,
+    furl: gatherer.furl!,
     nickname: "program",
     identityFile: `${temp.path}/node.pem`,
   });

@@ -83,7 +83,7 @@ Deno.test("the port and the plugin give the same answer for every graph", async 
       }),
     });
     await using _node = connect(stats, {
-      furl: gatherer.furl,
+      furl: gatherer.furl!,
       nickname: "storage\n1",
       identityFile: `${basedir}/node.pem`,
     });

@@ -117,3 +117,87 @@ Deno.test("a plugin that does not start stops those before it and keeps nothing 
   tree.commit("a");
   assertEquals(first.events, ["start", "stop"]);
 });
+
+Deno.test("plugins hear of the end before they are waited for, and one that stops badly disturbs nobody", async () => {
+  await using log = await captureLog();
+  const tree = new Tree();
+  const events: string[] = [];
+  const slow = new SlowPlugin();
+  const plugins = new Plugins(tree, [
+    { id: "first", notify() {}, stop: () => void events.push("first stops") },
+    {
+      id: "bad",
+      notify() {},
+      stop: () => Promise.reject(new Error("cannot")),
+    },
+    Object.assign(slow, {
+      stopping() {
+        slow.events.push("stopping");
+        slow.calls[0].done.resolve();
+      },
+    }),
+  ]);
+  await plugins.start();
+  tree.commit("a");
+  await plugins.stop();
+  assertEquals(slow.events, ["start", "notify a", "stopping", "stop"]);
+  assertEquals(events, ["first stops"]);
+  assertEquals(log.lines, ["error the plugin bad did not stop well: cannot"]);
+});
+
+Deno.test("when a plugin does not start, one that then stops badly does not hide why", async () => {
+  await using log = await captureLog();
+  const events: string[] = [];
+  const plugins = new Plugins(new Tree(), [
+    { id: "first", notify() {}, stop: () => void events.push("first stops") },
+    {
+      id: "bad",
+      notify() {},
+      stop: () => Promise.reject(new Error("cannot")),
+    },
+    {
+      id: "last",
+      start: () => Promise.reject(new Error("no such directory")),
+      notify() {},
+    },
+  ]);
+  await assertRejects(() => plugins.start(), Error, "no such directory");
+  assertEquals(events, ["first stops"]);
+  assertEquals(log.lines, ["error the plugin bad did not stop well: cannot"]);
+});
+
+Deno.test("a summary is made once for all plugins, in steps, and not for a moment that is past", async () => {
+  const tree = new Tree();
+  const plugin = new SlowPlugin();
+  const seen: (number | undefined)[] = [];
+  const summarized: number[] = [];
+  const plugins = new Plugins(
+    tree,
+    [plugin, {
+      id: "other",
+      notify: ({ summary }) => void seen.push(summary?.up),
+    }],
+    function* ({ hosts }) {
+      summarized.push(hosts.size);
+      yield;
+      return { up: hosts.size, down: 0, metrics: new Map() };
+    },
+  );
+  await plugins.start();
+  for (const key of ["1", "2", "3"]) {
+    tree.update("a", key, {});
+    tree.commit("a");
+  }
+  while (plugin.calls.length < 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  plugin.calls[0].done.resolve();
+  while (plugin.calls.length < 2) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  plugin.calls[1].done.resolve();
+  await plugins.stop();
+  assertEquals(summarized, [1, 3]);
+  assertEquals(seen, [1, 3]);
+  assertEquals(plugin.calls.map(({ cluster }) => cluster.summary?.up), [1, 3]);
+});

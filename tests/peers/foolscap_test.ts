@@ -224,7 +224,7 @@ for (const [ours, theirs] of pairs) {
       const { tubid } = parseIdentity(await Deno.readTextFile(pem));
       {
         await using provider = startProvider({
-          furl: gatherer.furl,
+          furl: gatherer.furl!,
           pem,
           nickname: "Zoë ☃",
         });
@@ -261,7 +261,7 @@ for (const [ours, theirs] of pairs) {
       const before = gatherer.tree.host("foolscap", tubid)!.observation!;
 
       // The same key: the same node, in a new life. Then a power cut.
-      const again = startProvider({ furl: gatherer.furl, pem, nickname: "" });
+      const again = startProvider({ furl: gatherer.furl!, pem, nickname: "" });
       await again.next("provided");
       const host = await seen(
         gatherer,
@@ -285,7 +285,7 @@ for (const [ours, theirs] of pairs) {
       // MessagePack has no integers beyond 64 bits.
       assertEquals({ ...saved, big200: 0n }, { ...expected, big200: 0n });
       assertEquals(Number(saved.big200), 2 ** 200);
-      const { name } = parseFurl(gatherer.furl);
+      const { name } = parseFurl(gatherer.furl!);
       for (const line of logs.lines) assert(!line.includes(name), line);
     },
   });

@@ -215,7 +215,7 @@ export class Grid implements AsyncDisposable {
     this.#count(node, provider);
     provider.registerProducer({ getStats: () => this.#stats(node) });
     this.#running.use(connect(provider, {
-      furl: this.gatherer.furl,
+      furl: this.gatherer.furl!,
       nickname,
       identityFile: `${this.#basedir}/${nickname}.pem`,
       loadMonitor: false,

@@ -6,9 +6,14 @@
 
 /** Debian packages, and a command that succeeds when what is in the package is there. */
 const probes = {
+  "ganglia-monitor": ["gmond", "--version"],
+  gmetad: ["gmetad", "--version"],
   munin: ["perl", "-MMunin::Master::UpdateWorker", "-e", "1"],
   "munin-node": ["perl", "-MMunin::Node::Server", "-e", "1"],
   "python3-foolscap": ["/usr/bin/python3", "-c", "import foolscap"],
+  rrdtool: ["rrdtool", "--version"],
+  // It has no option that only tells something.
+  rrdcached: ["sh", "-c", "command -v rrdcached"],
 } as const satisfies Record<string, readonly [string, ...string[]]>;
 
 /** A Debian package that some test needs. */

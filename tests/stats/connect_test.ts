@@ -114,7 +114,7 @@ function figures(report: Report) {
 Deno.test("a program attaches with a FURL, and its numbers arrive with their kinds", async () => {
   await using logs = await captureLog();
   await using gatherer = await startGatherer();
-  await using node = attach({ furl: ` ${gatherer.furl}\n`, nickname: "Zoë" });
+  await using node = attach({ furl: ` ${gatherer.furl!}\n`, nickname: "Zoë" });
   const polled = await gatherer.next();
   assertEquals(polled.nickname, "Zoë");
   node.stats.count("mailer.sent", 3);
@@ -151,7 +151,7 @@ Deno.test("a program attaches with the file that holds the FURL", async () => {
   await using gatherer = await startGatherer();
   await using directory = await temporary();
   const path = directory.file("stats_gatherer.furl");
-  await Deno.writeTextFile(path, `${gatherer.furl}\n`);
+  await Deno.writeTextFile(path, `${gatherer.furl!}\n`);
   await using _node = attach({ furl: path });
   assertEquals((await gatherer.next()).nickname, "mailer");
 });
@@ -258,7 +258,7 @@ Deno.test("a FURL in the program's own text that is none is an error at once", (
 Deno.test("nothing is connected before the program is ready", async () => {
   await using gatherer = await startGatherer();
   const { promise, resolve } = Promise.withResolvers<void>();
-  await using node = attach({ furl: gatherer.furl, ready: promise });
+  await using node = attach({ furl: gatherer.furl!, ready: promise });
   await node.clock.advance(3_600_000);
   assertEquals(node.attachment.state, "waiting");
   assertEquals(gatherer.nodes.length, 0);
@@ -271,7 +271,7 @@ Deno.test("a program that does not become ready is never connected", async () =>
   await using logs = await captureLog();
   await using gatherer = await startGatherer();
   await using node = attach({
-    furl: gatherer.furl,
+    furl: gatherer.furl!,
     ready: Promise.reject(new Error("the database is down")),
   });
   await eventually(() => node.attachment.state !== "waiting");
@@ -295,7 +295,7 @@ Deno.test("a rejected ready is no uncaught rejection where nothing is configured
 Deno.test("close() ends it at any moment, and once is enough", async () => {
   await using gatherer = await startGatherer();
   await using silent = await listenRaw();
-  const unanswered = gatherer.furl.replace(
+  const unanswered = gatherer.furl!.replace(
     `:${gatherer.port}/`,
     `:${silent.port}/`,
   );
@@ -317,7 +317,7 @@ Deno.test("close() ends it at any moment, and once is enough", async () => {
     ["unconfigured", { furl: "/nonexistent" }, () => Promise.resolve()],
   ];
   for (const [moment, options, wait] of moments) {
-    const node = attach({ furl: gatherer.furl, ...options });
+    const node = attach({ furl: gatherer.furl!, ...options });
     await wait(node);
     const closing = node.attachment.close();
     assertEquals(node.attachment.state, "closed", moment);
@@ -333,7 +333,7 @@ Deno.test("close() ends it at any moment, and once is enough", async () => {
 Deno.test("a node comes back when the gatherer does, and says so once each", async () => {
   await using logs = await captureLog();
   let gatherer = await startGatherer();
-  await using node = attach({ furl: gatherer.furl });
+  await using node = attach({ furl: gatherer.furl! });
   await gatherer.next();
   const { port } = gatherer;
   for (let round = 0; round < 3; round++) {
@@ -369,7 +369,7 @@ Deno.test("a node comes back when the gatherer does, and says so once each", asy
 Deno.test("a gatherer that does not know the name is asked again, and the name is not logged", async () => {
   await using logs = await captureLog();
   await using gatherer = await startGatherer();
-  const wrong = gatherer.furl.replace(SWISSNUM, "secretsecretsecret");
+  const wrong = gatherer.furl!.replace(SWISSNUM, "secretsecretsecret");
   await using node = attach({ furl: wrong });
   await eventually(() => node.attachment.lastError !== undefined);
   assertEquals(
@@ -382,7 +382,7 @@ Deno.test("a gatherer that does not know the name is asked again, and the name i
 Deno.test("the load monitor runs while a gatherer is configured, unless it is not wanted", async () => {
   await using gatherer = await startGatherer();
   for (const loadMonitor of [undefined, true, false]) {
-    const node = attach({ furl: gatherer.furl, loadMonitor });
+    const node = attach({ furl: gatherer.furl!, loadMonitor });
     const polled = await gatherer.next();
     await node.clock.advance(3000);
     const { stats } = figures(await polled.poll(1000));
@@ -397,7 +397,7 @@ Deno.test("the load monitor runs while a gatherer is configured, unless it is no
 
 Deno.test("a hung producer does not keep the node from answering", async () => {
   await using gatherer = await startGatherer();
-  await using node = attach({ furl: gatherer.furl });
+  await using node = attach({ furl: gatherer.furl! });
   node.stats.count("works");
   node.stats.registerProducer({
     name: "stuck",
@@ -422,7 +422,7 @@ Deno.test("the key is made 0600, kept, and used again", async () => {
   const identityFile = directory.file("node.pem");
   const keys = new Set<string>();
   for (let i = 0; i < 2; i++) {
-    await using node = attach({ furl: gatherer.furl, identityFile });
+    await using node = attach({ furl: gatherer.furl!, identityFile });
     keys.add((await gatherer.next()).key);
     void node;
   }
@@ -439,11 +439,11 @@ Deno.test("a key that others can read is complained about, and used", async () =
   await using gatherer = await startGatherer();
   await using directory = await temporary();
   const identityFile = directory.file("node.pem");
-  await using first = attach({ furl: gatherer.furl, identityFile });
+  await using first = attach({ furl: gatherer.furl!, identityFile });
   const { key } = await gatherer.next();
   await first.attachment.close();
   await Deno.chmod(identityFile, 0o644);
-  await using _second = attach({ furl: gatherer.furl, identityFile });
+  await using _second = attach({ furl: gatherer.furl!, identityFile });
   assertEquals((await gatherer.next()).key, key);
   assert(
     logs.lines.some((line) =>
@@ -461,7 +461,7 @@ Deno.test("where the key cannot be kept the node has a new one, and says why", a
   await Deno.writeTextFile(garbled, secret);
   for (const path of ["/nonexistent/node.pem", directory.path, garbled]) {
     await using logs = await captureLog();
-    await using _node = attach({ furl: gatherer.furl, identityFile: path });
+    await using _node = attach({ furl: gatherer.furl!, identityFile: path });
     await gatherer.next();
     const [line] = logs.lines.filter((line) => line.includes("key cannot"));
     assert(
@@ -519,7 +519,7 @@ Deno.test("a program that has attached ends when its work is done", async () => 
   await using gatherer = await startGatherer();
   const net = `--allow-net=127.0.0.1:${gatherer.port}`;
   for (const then of ["work", "close", "using"]) {
-    const process = run({ furl: gatherer.furl, then }, [net]);
+    const process = run({ furl: gatherer.furl!, then }, [net]);
     const polled = await gatherer.next();
     assertEquals(figures(await polled.poll(10_000)).counters, {
       "child.runs": 1n,
@@ -565,7 +565,7 @@ Deno.test("a program ends when its work is done, whatever state the gatherer is 
 Deno.test("a program that waits for close() gets there, even if the gatherer does not answer", async () => {
   await using gatherer = await startGatherer();
   await using relay = await relayTo(gatherer.port);
-  const furl = gatherer.furl.replace(`:${gatherer.port}/`, `:${relay.port}/`);
+  const furl = gatherer.furl!.replace(`:${gatherer.port}/`, `:${relay.port}/`);
   const process = run({ furl, then: "close" }, [
     `--allow-net=127.0.0.1:${relay.port}`,
   ]);
@@ -581,7 +581,7 @@ Deno.test("a program that waits for close() gets there, even if the gatherer doe
 Deno.test("with keepAlive the connection keeps the program running", async () => {
   await using gatherer = await startGatherer();
   const process = run(
-    { furl: gatherer.furl, then: "nothing", keepAlive: true },
+    { furl: gatherer.furl!, then: "nothing", keepAlive: true },
     [
       `--allow-net=127.0.0.1:${gatherer.port}`,
     ],
@@ -603,7 +603,7 @@ Deno.test("with no permission but the network nothing is asked for, and it works
   await using directory = await temporary();
   const audit = directory.file("audit");
   const net = `--allow-net=127.0.0.1:${gatherer.port}`;
-  const process = run({ furl: gatherer.furl, then: "close" }, [net], {
+  const process = run({ furl: gatherer.furl!, then: "close" }, [net], {
     DENO_AUDIT_PERMISSIONS: audit,
   });
   const polled = await gatherer.next();
@@ -625,7 +625,7 @@ Deno.test("with leave to write the key's file alone, nothing else is asked for",
   await using directory = await temporary();
   const audit = directory.file("audit");
   const identityFile = directory.file("node.pem");
-  const process = run({ furl: gatherer.furl, then: "close", identityFile }, [
+  const process = run({ furl: gatherer.furl!, then: "close", identityFile }, [
     `--allow-net=127.0.0.1:${gatherer.port}`,
     `--allow-read=${identityFile}`,
     `--allow-write=${identityFile}`,
@@ -639,7 +639,7 @@ Deno.test("the key's file is named after the node where no other is named", asyn
   await using gatherer = await startGatherer();
   await using directory = await temporary();
   const process = run(
-    { furl: gatherer.furl, then: "close" },
+    { furl: gatherer.furl!, then: "close" },
     [
       `--allow-net=127.0.0.1:${gatherer.port}`,
       "--allow-read=.",

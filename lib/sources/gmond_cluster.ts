@@ -1,0 +1,194 @@
+import type { ReadCluster, ReadHost } from "../ganglia/xml/document.ts";
+import type { Host, NodeLife } from "../tree/host.ts";
+import type { Metric, Observation } from "../tree/metric.ts";
+import type { Cluster, SourceState } from "../tree/tree.ts";
+
+/** When an answer was received. */
+export interface Moment {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Milliseconds of the monotonic clock. */
+  readonly monotonic: number;
+}
+
+/** What keeps a cluster from growing for ever. */
+export interface ClusterLimits {
+  /** Seconds after which hosts and metrics without a DMAX are forgotten. */
+  readonly forgetSeconds: number;
+  /** Hosts that a cluster may have; of those that are no longer sent, the oldest go first. */
+  readonly hosts: number;
+  /** Metrics that a host may have before those that are no longer sent go. */
+  readonly hostMetrics: number;
+}
+
+/**
+ * What a cluster has become by an answer. All ages, of hosts and of metrics, are as of the answer,
+ * whether they were in it or not: whoever shows them adds the time since
+ * {@linkcode SourceState.answeredAt}.
+ *
+ * - Hosts keep their order; new ones come last.
+ * - A host that is down keeps the figures that it had: gmetad does not read those sent with it.
+ * - Hosts and metrics that are no longer sent stay until their DMAX: a gmond that was restarted has
+ *   to hear of them all again, some of them every 20 minutes only.
+ *
+ * @param whyMissing Why a host of before was not in the answer, by its key.
+ */
+export function mergeCluster(
+  read: ReadCluster,
+  before: Cluster | undefined,
+  source: SourceState,
+  at: Moment,
+  whyMissing: (key: string) => string,
+  limits: ClusterLimits,
+): Omit<Cluster, "summary"> & { hosts: Map<string, Host> } {
+  const sent = new Map<string, ReadHost>();
+  for (const host of read.hosts) sent.set(`${read.name}/${host.name}`, host);
+  const hosts = new Map<string, Host>();
+  const missing: Host[] = [];
+  for (const [key, host] of before?.hosts ?? []) {
+    const again = sent.get(key);
+    const merged = again
+      ? mergeHost(key, again, host, at, limits)
+      : ageHost(host, whyMissing(key), at, limits);
+    sent.delete(key);
+    if (merged) hosts.set(key, merged);
+    if (merged && !again) missing.push(merged);
+  }
+  for (const [key, host] of sent) {
+    const merged = mergeHost(key, host, undefined, at, limits);
+    if (merged) hosts.set(key, merged);
+  }
+  const surplus = hosts.size - limits.hosts;
+  if (surplus > 0) {
+    missing.sort((a, b) => heardAt(a) - heardAt(b));
+    for (const { key } of missing.slice(0, surplus)) hosts.delete(key);
+  }
+  return { name: read.name, hosts, detail: read.detail, source };
+}
+
+function heardAt(host: Host): number {
+  return host.life.answeredAt ?? -Infinity;
+}
+
+/** A host that was sent; `undefined` if it is past its DMAX. */
+function mergeHost(
+  key: string,
+  { name, detail, metrics }: ReadHost,
+  before: Host | undefined,
+  at: Moment,
+  limits: ClusterLimits,
+): Host | undefined {
+  if (detail.dmax > 0 && detail.tn > detail.dmax) return undefined;
+  const heard = at.monotonic - detail.tn * 1000;
+  const old = before?.observation;
+  // Ages count from the last answer that the host was in, or was aged in.
+  const elapsed = before ? secondsSince(before, at) : 0;
+  let observation: Observation | undefined;
+  if (metrics) {
+    const incarnation = String(detail.gmondStarted);
+    const isSame = old?.incarnation === incarnation &&
+      before?.detail?.reported === detail.reported;
+    const measuredAt = at.now - detail.tn * 1000;
+    observation = {
+      incarnation,
+      sequence: (old?.sequence ?? 0) + 1,
+      // What was reported once was measured once, however often it is sent.
+      measuredAt: isSame ? old.measuredAt : measuredAt,
+      receivedAt: at.now,
+      metrics: old ? withMissing(metrics, old, elapsed, limits) : metrics,
+    };
+  } else if (old) {
+    observation = ageObservation(old, elapsed, limits);
+  }
+  const life: NodeLife = {
+    attachedAt: before?.life.attachedAt ?? heard,
+    answeredAt: heard,
+    failure: metrics ? undefined : `it was last heard of ${detail.tn} s ago`,
+    detachReason: undefined,
+    retireReason: before?.life.retireReason,
+  };
+  return {
+    key: before?.key ?? key,
+    nickname: before?.nickname ?? name,
+    observation,
+    life,
+    detail,
+  };
+}
+
+/** A host that was not sent; `undefined` if it is to be forgotten. */
+function ageHost(
+  host: Host,
+  why: string,
+  at: Moment,
+  limits: ClusterLimits,
+): Host | undefined {
+  // What came from a snapshot has been missing since this program started.
+  const answeredAt = host.life.answeredAt ?? at.monotonic;
+  const tn = Math.max(0, Math.floor((at.monotonic - answeredAt) / 1000));
+  if (tn > (host.detail?.dmax || limits.forgetSeconds)) return undefined;
+  const elapsed = secondsSince(host, at);
+  return {
+    ...host,
+    observation: host.observation &&
+      ageObservation(host.observation, elapsed, limits),
+    life: {
+      ...host.life,
+      attachedAt: undefined,
+      answeredAt,
+      detachReason: why,
+    },
+    ...(host.detail ? { detail: { ...host.detail, tn } } : {}),
+  };
+}
+
+/** Seconds since the answer that the ages of a host are as of. */
+function secondsSince({ life, detail }: Host, at: Moment): number {
+  if (life.answeredAt === undefined || !detail) return 0;
+  const seconds = (at.monotonic - life.answeredAt) / 1000 - detail.tn;
+  return Math.max(0, Math.round(seconds));
+}
+
+function ageMetric(metric: Metric, elapsed: number): Metric {
+  return elapsed === 0 ? metric : { ...metric, tn: (metric.tn ?? 0) + elapsed };
+}
+
+function isKept(
+  { detail, tn = 0 }: Metric,
+  { forgetSeconds }: ClusterLimits,
+): boolean {
+  return tn <= (detail?.dmax || forgetSeconds);
+}
+
+/** Figures that were not sent again, or not read. */
+function ageObservation(
+  observation: Observation,
+  elapsed: number,
+  limits: ClusterLimits,
+): Observation {
+  if (elapsed === 0) return observation;
+  const metrics = observation.metrics
+    .map((metric) => ageMetric(metric, elapsed))
+    .filter((metric) => isKept(metric, limits));
+  return { ...observation, metrics };
+}
+
+/** The metrics that were sent, and behind them those that were not. */
+function withMissing(
+  sent: Metric[],
+  { metrics: before }: Observation,
+  elapsed: number,
+  limits: ClusterLimits,
+): Metric[] {
+  if (before.every(({ name }, place) => sent[place]?.name === name)) {
+    return sent;
+  }
+  const names = new Set(sent.map(({ name }) => name));
+  for (const metric of before) {
+    if (sent.length >= limits.hostMetrics) break;
+    if (names.has(metric.name)) continue;
+    const aged = ageMetric(metric, elapsed);
+    if (isKept(aged, limits)) sent.push(aged);
+  }
+  return sent;
+}

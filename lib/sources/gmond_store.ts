@@ -1,0 +1,167 @@
+import { getLogger } from "@logtape/logtape";
+import type { GangliaDocument } from "../ganglia/xml/document.ts";
+import { oneLine } from "../text.ts";
+import type { SourceState, Tree } from "../tree/tree.ts";
+import {
+  type ClusterLimits,
+  mergeCluster,
+  type Moment,
+} from "./gmond_cluster.ts";
+
+const logger = getLogger(["gatherer", "gmond"]);
+
+/** How long another source of a cluster may be silent before its cluster is free. */
+const FREE_AFTER_INTERVALS = 3;
+const FREE_AFTER_MS = 60_000;
+
+/** Writes what one source brings into the tree: one transaction a cluster, or a grid. */
+export class GmondStore {
+  readonly #tree: Tree;
+  readonly #source: { readonly name: string; readonly intervalSeconds: number };
+  readonly #limits: ClusterLimits;
+  /** The clusters and grids that are this source's. */
+  readonly #clusters = new Set<string>();
+  readonly #grids = new Set<string>();
+  readonly #refused = new Set<string>();
+
+  constructor(
+    tree: Tree,
+    source: { readonly name: string; readonly intervalSeconds: number },
+    limits: ClusterLimits,
+  ) {
+    this.#tree = tree;
+    this.#source = source;
+    this.#limits = limits;
+  }
+
+  /** Takes an answer. */
+  take(document: GangliaDocument, at: Moment): void {
+    const tree = this.#tree;
+    const { clusters, grids, cut } = document;
+    const whyMissing = this.#whyMissing(document);
+    const source: SourceState = {
+      name: this.#source.name,
+      answeredAt: at.monotonic,
+      interval: this.#source.intervalSeconds,
+      failure: undefined,
+    };
+    for (const read of clusters) {
+      const before = tree.grid.clusters.get(read.name);
+      // Nodes that attach by themselves have keys of their own, and no source.
+      const isForeign = before !== undefined && before.source === undefined &&
+        [...before.hosts.keys()].some((key) =>
+          !key.startsWith(`${read.name}/`)
+        );
+      if (isForeign) {
+        this.#refuse(read.name, "cluster", "nodes that attach by themselves");
+      } else if (this.#isFree(read.name, "cluster", before?.source, at)) {
+        this.#clusters.add(read.name);
+        tree.replace(
+          mergeCluster(read, before, source, at, whyMissing, this.#limits),
+        );
+        tree.commit(read.name);
+      }
+    }
+    for (const read of grids) {
+      const before = tree.grid.grids.get(read.name);
+      if (!this.#isFree(read.name, "grid", before?.source, at)) continue;
+      this.#grids.add(read.name);
+      tree.setGrid({ ...read, source });
+    }
+    if (cut !== undefined) return;
+    const reason = `it is not in the answer of ${this.#source.name} any more`;
+    this.#failClusters(reason, new Set(clusters.map(({ name }) => name)));
+    this.#failGrids(reason, new Set(grids.map(({ name }) => name)));
+    this.#forget(at);
+  }
+
+  /** Takes that there was no answer. */
+  fail(reason: string): void {
+    this.#failClusters(reason);
+    this.#failGrids(reason);
+  }
+
+  /** Why a host of before is not in an answer. */
+  #whyMissing({ cut, damages }: GangliaDocument): (key: string) => string {
+    const { name } = this.#source;
+    const damaged = new Set(
+      damages.filter(({ cost }) => cost === "host")
+        .map(({ cluster, host }) => `${cluster}/${host}`),
+    );
+    return (key) =>
+      damaged.has(key)
+        ? `it is damaged in the answer of ${name}`
+        : cut !== undefined
+        ? `the answer of ${name} is not whole: ${cut}`
+        : `it is not in the answer of ${name} any more`;
+  }
+
+  #failClusters(failure: string, but: ReadonlySet<string> = new Set()): void {
+    for (const name of this.#clusters) {
+      const source = this.#tree.grid.clusters.get(name)?.source;
+      if (but.has(name) || source?.name !== this.#source.name) continue;
+      this.#tree.setSource(name, { ...source, failure });
+      // Told once: that the reason changes changes nothing.
+      if (source.failure === undefined) this.#tree.commit(name);
+    }
+  }
+
+  #failGrids(failure: string, but: ReadonlySet<string> = new Set()): void {
+    for (const name of this.#grids) {
+      const grid = this.#tree.grid.grids.get(name);
+      if (!grid || but.has(name)) continue;
+      const { source } = grid;
+      if (source.name !== this.#source.name || source.failure !== undefined) {
+        continue;
+      }
+      this.#tree.setGrid({ ...grid, source: { ...source, failure } });
+    }
+  }
+
+  /** Takes out clusters that have not been sent for long, while their source was well. */
+  #forget({ monotonic }: Moment): void {
+    for (const name of this.#clusters) {
+      const source = this.#tree.grid.clusters.get(name)?.source;
+      if (source?.name !== this.#source.name) {
+        this.#clusters.delete(name);
+      } else if (
+        monotonic - source.answeredAt > this.#limits.forgetSeconds * 1000
+      ) {
+        this.#clusters.delete(name);
+        this.#tree.remove(name);
+        this.#tree.commit(name);
+      }
+    }
+  }
+
+  /** Whether a name is not, or no longer, that of something that another source brings. */
+  #isFree(
+    name: string,
+    kind: "cluster" | "grid",
+    owner: SourceState | undefined,
+    { monotonic }: Moment,
+  ): boolean {
+    if (owner === undefined || owner.name === this.#source.name) return true;
+    const most = FREE_AFTER_INTERVALS * owner.interval * 1000 + FREE_AFTER_MS;
+    if (
+      owner.failure !== undefined || monotonic - owner.answeredAt > most
+    ) return true;
+    this.#refuse(name, kind, `the source ${owner.name}`);
+    return false;
+  }
+
+  #refuse(name: string, kind: "cluster" | "grid", owner: string): void {
+    const key = `${kind}\n${name}`;
+    if (this.#refused.has(key)) return;
+    this.#refused.add(key);
+    logger.warn(
+      "source {source} has a {kind} called {name}, a name taken by {owner}: it is ignored; give one of them another name",
+      {
+        source: oneLine(this.#source.name, 100),
+        kind,
+        name: oneLine(name, 100),
+        owner: oneLine(owner, 100),
+      },
+    );
+  }
+}

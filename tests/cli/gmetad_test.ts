@@ -1,0 +1,134 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  gmetadHelp,
+  type GmetadOptions,
+  readGmetadOptions,
+  unhonoured,
+} from "../../lib/cli/gmetad.ts";
+import { UserError } from "../../lib/errors.ts";
+
+const defaults: GmetadOptions = {
+  action: "run",
+  conf: "/etc/ganglia/gmetad.conf",
+  foreground: false,
+};
+
+Deno.test("the options of the C and of the Python gmetad", () => {
+  const table: readonly [args: string[], options: Partial<GmetadOptions>][] = [
+    [[], {}],
+    // As Debian's unit calls it.
+    [
+      ["-c", "/etc/g.conf", "--pid-file=/var/lock/subsys/gmetad"],
+      { conf: "/etc/g.conf", pidFile: "/var/lock/subsys/gmetad" },
+    ],
+    [["--conf=a=b"], { conf: "a=b" }],
+    [["-c/x.conf"], { conf: "/x.conf" }],
+    [["-d", "2"], { debugLevel: 2 }],
+    [["-d0"], { debugLevel: 0 }],
+    [["--debug", "-1"], { debugLevel: -1 }],
+    [["--debug=5", "-f"], { debugLevel: 5, foreground: true }],
+    [["-fd", "5"], { debugLevel: 5, foreground: true }],
+    [["-fd5", "-x0"], { debugLevel: 5, foreground: true, xmlPort: 0 }],
+    [["--pid_file", "p", "--logfile", "l"], { pidFile: "p", logfile: "l" }],
+    [["-p", "p", "-l", "-"], { pidFile: "p", logfile: "-" }],
+    [
+      ["-i", "1", "--xml_port=65535"],
+      { interactivePort: 1, xmlPort: 65535 },
+    ],
+    [
+      ["--interactive-port", "2", "--xml-port", "3"],
+      { interactivePort: 2, xmlPort: 3 },
+    ],
+    [["--deb", "1", "--fore", "--c", "x"], {
+      debugLevel: 1,
+      foreground: true,
+      conf: "x",
+    }],
+    [["-h"], { action: "help" }],
+    [["-V"], { action: "version" }],
+    [["--version"], { action: "version" }],
+    [["--version", "--help"], { action: "help" }],
+  ];
+  for (const [args, options] of table) {
+    assertEquals(
+      readGmetadOptions(args),
+      { ...defaults, ...options },
+      args.join(" "),
+    );
+  }
+});
+
+Deno.test("a command line that cannot be", () => {
+  const table: readonly [args: string[], message: string][] = [
+    [["-z"], "unknown option -z"],
+    [["-fz"], "unknown option -z"],
+    [["--nosuch"], "unknown option --nosuch"],
+    [["--confx=1"], "unknown option --confx"],
+    [["--=1"], "unknown option --"],
+    [["--a\nb"], "unknown option --a b"],
+    [["-c"], "-c needs a value"],
+    [["--conf="], "--conf needs a value"],
+    [["-f", "--foreground"], "--foreground is given more than once"],
+    [["-d1", "--debug=2"], "--debug is given more than once"],
+    [["--foreground=yes"], "--foreground takes no value"],
+    [["-d", "high"], '--debug: "high" is not a level such as 0 or 5'],
+    [["-x", "65536"], '--xml_port: "65536" is not a port from 0 to 65535'],
+    [
+      ["-i", "0x10"],
+      '--interactive_port: "0x10" is not a port from 0 to 65535',
+    ],
+    [["gmetad.conf"], 'unexpected argument "gmetad.conf"'],
+    [["-"], 'unexpected argument "-"'],
+    [["--"], 'unexpected argument "--"'],
+  ];
+  for (const [args, message] of table) {
+    const error = assertThrows(() => readGmetadOptions(args), UserError);
+    assertEquals(error.message, `${message}; see gmetad --help`);
+    assertEquals(error.exitCode, 2);
+  }
+});
+
+Deno.test("property: no command line makes anything but options or a UserError", () => {
+  const argument = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 5 }),
+    fc.constantFrom(
+      ..."-c -d 1 -fh -V --conf=x --debug= --p --i --x 8651 - --".split(" "),
+    ),
+  );
+  fc.assert(fc.property(fc.array(argument, { maxLength: 5 }), (args) => {
+    try {
+      readGmetadOptions(args);
+      return true;
+    } catch (error) {
+      return error instanceof UserError &&
+        !/[\p{Cc}\u2028\u2029]/u.test(error.message);
+    }
+  }));
+});
+
+Deno.test("what is not done is said, with what to do instead", () => {
+  const names = (args: string[], level?: number) =>
+    unhonoured(readGmetadOptions(args), level).map((line) =>
+      line.split(" ", 1)[0]
+    );
+  assertEquals(names([]), ["gmetad"]);
+  assertEquals(names(["-f"]), []);
+  assertEquals(names(["-d", "5"]), []);
+  assertEquals(names(["-d", "4"]), ["gmetad"]);
+  assertEquals(names([], 5), []);
+  assertEquals(names(["-d", "0"], 5), ["gmetad"]);
+  assertEquals(names(["-p", "x"]), ["--pid-file:", "gmetad"]);
+});
+
+Deno.test("the help has every option", () => {
+  for (const option of ["-c, --conf", "-d, --debug", "-f, --foreground"]) {
+    assertStringIncludes(gmetadHelp, option);
+  }
+  for (const option of ["-p, --pid-file", "-l, --logfile", "-V, --version"]) {
+    assertStringIncludes(gmetadHelp, option);
+  }
+  for (const option of ["-x, --xml_port", "-i, --interactive_port", "-h"]) {
+    assertStringIncludes(gmetadHelp, option);
+  }
+});
