@@ -146,7 +146,7 @@ async function serve(hosts: number): Promise<void> {
     const now = { monotonic: systemClock.monotonic(), now: systemClock.now() };
     const summary = summarize(cluster, now);
     const summarized = cpuMs();
-    await plugin.notify({ ...cluster, summary });
+    plugin.notify({ ...cluster, summary });
     costs.notify.push(cpuMs() - summarized);
     costs.summarize.push(summarized - begun);
     await setImmediate();

@@ -154,7 +154,7 @@ async function poll(port: number, polls: number): Promise<void> {
       },
     );
     if (!document || problem) throw new Error(problem);
-    store.take(document, moment());
+    await store.take(document, moment());
     const { user, system } = process.cpuUsage(before);
     const wall = performance.now() - begun;
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -131,6 +131,15 @@ export class SimulatedAnswers {
   /** What comes after the last host. */
   readonly tail = "</CLUSTER>\n</GANGLIA_XML>\n";
 
+  /** All hosts in the newest answer. */
+  hosts(): string {
+    let text = "";
+    for (let host = 0; host < this.#cluster.hosts; host++) {
+      text += this.host(host);
+    }
+    return text;
+  }
+
   /** One host in the newest answer. */
   host(number: number): string {
     const now = Math.floor(Date.now() / 1000);
@@ -202,15 +211,12 @@ export const behaviours = {
       ),
     );
   },
-  /** Sends one host after another, until it is left. */
+  /** Sends its hosts again and again, until it is left. */
   async endless(connection, answers) {
     const encoder = new TextEncoder();
     await write(connection, encoder.encode(answers.head()));
-    for (let host = 0;; host += 100) {
-      let text = "";
-      for (let i = 0; i < 100; i++) text += answers.host(host + i);
-      await write(connection, encoder.encode(text));
-    }
+    const hosts = encoder.encode(answers.hosts());
+    for (;;) await write(connection, hosts);
   },
 } as const satisfies Record<string, Behaviour>;
 

@@ -43,6 +43,8 @@ export async function gmetad(args: readonly string[]): Promise<number> {
     basedir: basedirOf(conf),
     intervalMs: INTERVAL_MS,
     foolscap: false,
+    // The past is Munin's, and kept in RRDs here.
+    spoolBytes: 0,
     ganglia: { conf, version: VERSION },
   });
 }

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers/promises";
 import type { Metric, MetricDetail, Slope } from "../tree/metric.ts";
 import type { Summary, SummaryMetric } from "../tree/summary.ts";
 import type { ChildGrid, Cluster } from "../tree/tree.ts";
@@ -29,7 +28,7 @@ const NUMERIC: ReadonlySet<string> = new Set([
   "double",
 ]);
 
-/** Metrics that are summed up in one go: some 10 ms of work. */
+/** Metrics that are summed up in one step. */
 const BATCH = 50_000;
 /** Digits of a double that are certain. */
 const CERTAIN_DIGITS = 15;
@@ -37,14 +36,9 @@ const CERTAIN_DIGITS = 15;
 const MOST_PLACES = 100;
 const LEAST_HUGE = 1e21;
 
-/** Which metrics are left out of the summaries. */
-export interface SummaryOptions {
-  /** Whether a metric is not to be summarized; see {@linkcode unsummarizedMetrics}. */
-  readonly isUnsummarized?: (name: string) => boolean;
-}
-
 /**
- * The rule of gmetad.conf's `unsummarized_metrics` and `unsummarized_sflow_vm_metrics`.
+ * The rule of gmetad.conf's `unsummarized_metrics` and `unsummarized_sflow_vm_metrics`: of which
+ * metrics no summary is written. In XML they have one all the same.
  * @param prefixes Beginnings of names.
  * @param sflowVm Whether a `v` after the last point marks a metric that is left out as well.
  */
@@ -64,41 +58,25 @@ export function unsummarizedMetrics(
 export function summarize(
   cluster: Cluster,
   instant: Instant,
-  options: SummaryOptions = {},
 ): Summary {
-  const work = summing(cluster, instant, options);
+  const steps = summarizeInSteps(cluster, instant);
   while (true) {
-    const { value, done } = work.next();
+    const { value, done } = steps.next();
     if (done) return value;
   }
 }
 
 /**
- * Sums up a cluster as {@linkcode summarize} does, but lets others have their turn in between:
- * 10,000 nodes of 80 metrics take 100 ms.
+ * Sums up a cluster as {@linkcode summarize} does, in steps of some 10 ms, so that others can have
+ * their turn in between: 10,000 nodes of 80 metrics take more than 100 ms.
  */
-export async function summarizeInTurns(
+export function* summarizeInSteps(
   cluster: Cluster,
   instant: Instant,
-  options: SummaryOptions = {},
-): Promise<Summary> {
-  const work = summing(cluster, instant, options);
-  while (true) {
-    const { value, done } = work.next();
-    if (done) return value;
-    await setImmediate();
-  }
-}
-
-/** Sums up a cluster, with a pause after each {@linkcode BATCH} of metrics. */
-function* summing(
-  cluster: Cluster,
-  instant: Instant,
-  options: SummaryOptions,
 ): Generator<void, Summary> {
   let up = 0;
   let down = 0;
-  const totals = new Totals(options);
+  const totals = new Totals();
   let added = 0;
   for (const host of cluster.hosts.values()) {
     const { observation } = host;
@@ -244,14 +222,9 @@ interface Column {
 
 /** The sums of a cluster, while they are made. */
 class Totals {
-  readonly #isUnsummarized: (name: string) => boolean;
   readonly #totals = new Map<string, Total>();
   /** Hosts are alike: the next one has most likely the same metrics in the same order. */
   readonly #columns: Column[] = [];
-
-  constructor({ isUnsummarized = () => false }: SummaryOptions) {
-    this.#isUnsummarized = isUnsummarized;
-  }
 
   /** @param age How long ago they were received, in seconds. */
   addHost(metrics: readonly Metric[], age: number): void {
@@ -285,7 +258,7 @@ class Totals {
   }
 
   #columnOf({ name, detail, slope }: Metric): Column {
-    if ((detail && !NUMERIC.has(detail.type)) || this.#isUnsummarized(name)) {
+    if (detail && !NUMERIC.has(detail.type)) {
       return { name, detail, total: undefined };
     }
     let total = this.#totals.get(name);

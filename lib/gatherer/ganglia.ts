@@ -43,6 +43,16 @@ export interface GangliaOptions {
   readonly version: string;
 }
 
+/** What the gatherer around it brings along. */
+export interface GangliaSurroundings {
+  readonly tree: Tree;
+  readonly clock: Clock;
+  /** The base directory, where damaged answers are kept. */
+  readonly basedir: string;
+  /** Milliseconds from one poll of the nodes that attach to the next. */
+  readonly intervalMs: number;
+}
+
 /** The part that is Ganglia's. */
 export interface GangliaParts {
   readonly ports: GangliaPortsPlugin;
@@ -66,18 +76,16 @@ export function gangliaSummaries(clock: Clock): Summarize {
 /**
  * Builds the sources and plugins that a gmetad.conf asks for; nothing is started yet.
  *
- * @param basedir The gatherer's base directory, where damaged answers are kept.
  * @throws UserError when the configuration asks for what cannot be.
  */
 export async function makeGanglia(
-  options: GangliaOptions,
-  tree: Tree,
-  clock: Clock,
-  basedir: string,
+  { conf, host, version }: GangliaOptions,
+  { tree, clock, basedir, intervalMs }: GangliaSurroundings,
 ): Promise<GangliaParts> {
-  const { conf, host, version } = options;
   for (const warning of conf.warnings) logger.warn(warning);
-  const rrds = conf.writeRrds ? makeRrds(conf, clock) : undefined;
+  const rrds = conf.writeRrds
+    ? makeRrds(conf, clock, intervalMs / 1000)
+    : undefined;
   const carbon = conf.carbon && new CarbonPlugin({
     ...conf.carbon,
     caseSensitiveHostnames: conf.caseSensitiveHostnames,
@@ -92,6 +100,9 @@ export async function makeGanglia(
     trusted: await trustedBy(conf),
     clock,
     version,
+    summarizedMetrics: conf.summarizedMetrics.length > 0
+      ? new Set(conf.summarizedMetrics)
+      : undefined,
   });
   const alertSection = conf.sections.get("alert");
   const others = await loadPlugins({
@@ -141,12 +152,14 @@ export async function makeGanglia(
 function makeRrds(
   conf: GmetadConf,
   clock: Clock,
+  step: number,
 ): { hosts: RrdPlugin; summaries: RrdSummaryPlugin } {
   const common = () => ({
     root: nearConf(conf, conf.rrdRootdir ?? DEFAULT_RRD_ROOTDIR),
     writer: makeWriter(conf, clock),
     clock,
     rras: conf.rras,
+    step,
   });
   return {
     hosts: new RrdPlugin({
@@ -163,12 +176,13 @@ function makeRrds(
 }
 
 function makeWriter(conf: GmetadConf, clock: Clock): RrdWriter {
-  return conf.rrdcachedAddress === undefined
-    ? new RrdtoolWriter({ clock })
-    : new RrdcachedWriter({
-      address: parseAddress(conf.rrdcachedAddress),
-      clock,
-    });
+  const rrdtool = new RrdtoolWriter({ clock });
+  return conf.rrdcachedAddress === undefined ? rrdtool : new RrdcachedWriter({
+    address: parseAddress(conf.rrdcachedAddress),
+    clock,
+    // For daemons that cannot make files themselves.
+    creator: rrdtool,
+  });
 }
 
 /** A path of the configuration: one that is not absolute begins where the file is. */

@@ -138,6 +138,7 @@ export async function startGatherer(
   const snapshot = new SnapshotPlugin(
     snapshotPath,
     options.private ? 0o600 : 0o644,
+    { clock, intervalMs },
   );
   const spool = options.spoolBytes === 0 ? undefined : new SpoolPlugin({
     directory: basedir.file(SPOOL_NAME),
@@ -147,7 +148,12 @@ export async function startGatherer(
   });
   const munin = muninPlugins(options, spool && basedir.file(SPOOL_NAME));
   const ganglia = options.ganglia &&
-    await makeGanglia(options.ganglia, tree, clock, basedir.path);
+    await makeGanglia(options.ganglia, {
+      tree,
+      clock,
+      basedir: basedir.path,
+      intervalMs,
+    });
   const plugins = new Plugins(
     tree,
     [

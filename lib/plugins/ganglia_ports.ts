@@ -15,11 +15,7 @@ import {
 } from "../ganglia/ports/session.ts";
 import { type Done, type Sent, statusJson } from "../ganglia/ports/status.ts";
 import { Tally } from "../ganglia/ports/tally.ts";
-import {
-  gridSummary,
-  summarizeInTurns,
-  type SummaryOptions,
-} from "../ganglia/summary.ts";
+import { gridSummary, summarize } from "../ganglia/summary.ts";
 import type { Access } from "../munin_node/access.ts";
 import type { Summary } from "../tree/summary.ts";
 import type { ChildGrid, Cluster } from "../tree/tree.ts";
@@ -43,8 +39,6 @@ export interface GangliaPortsOptions {
   readonly clock: Clock;
   /** This program's version. */
   readonly version: string;
-  /** How clusters are summed up that come without a summary. */
-  readonly summaries?: SummaryOptions;
   /** If given, the grid's summary has no other metrics: gmetad.conf's `summarized_metrics`. */
   readonly summarizedMetrics?: ReadonlySet<string>;
   /** What others have sent on, for `/status`. */
@@ -136,7 +130,7 @@ export class GangliaPortsPlugin implements Plugin {
     );
   }
 
-  async notify(cluster: Cluster): Promise<void> {
+  notify(cluster: Cluster): void {
     const { name, hosts, detail, source } = cluster;
     const clusters = new Map(this.#grids.clusters);
     if (hosts.size === 0 && !detail && !source) {
@@ -145,7 +139,7 @@ export class GangliaPortsPlugin implements Plugin {
     } else {
       const instant = this.#now();
       const summary = cluster.summary ??
-        await summarizeInTurns(cluster, instant, this.#options.summaries);
+        summarize(cluster, instant);
       const names = this.#namer.names(cluster);
       const shown = { ...cluster, summary, names };
       this.#tally.cluster(shown, clusters.get(name), instant.now);

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../clock.ts";
 import type { Plugin } from "./plugin.ts";
 import { Roster } from "../tree/roster.ts";
 import { encodeNode, snapshotParts } from "../snapshot/codec.ts";
@@ -18,7 +19,7 @@ export interface SnapshotCounts {
 }
 
 /**
- * Keeps the snapshot: each transaction writes the latest figures of every node to `path`, once,
+ * Keeps the snapshot: each round writes the latest figures of every node to `path`, once,
  * atomically. A node is encoded when its figures have changed, not at every write.
  */
 export class SnapshotPlugin implements Plugin {
@@ -26,6 +27,9 @@ export class SnapshotPlugin implements Plugin {
   readonly counts: SnapshotCounts = { writes: 0, bytes: 0 };
   readonly #path: string;
   readonly #mode: number;
+  readonly #pace:
+    | { readonly clock: Clock; readonly intervalMs: number }
+    | undefined;
   readonly #roster = new Roster();
   /** What nodes' figures are in the file, with the nickname that is in there. */
   readonly #encoded = new WeakMap<
@@ -33,18 +37,46 @@ export class SnapshotPlugin implements Plugin {
     { nickname: string; bytes: Uint8Array }
   >();
 
-  /** @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600. */
-  constructor(path: string, mode: number) {
+  /** When the file was written last, on the monotonic clock, in milliseconds. */
+  #writtenAt = -Infinity;
+  /** Whether something has come since. */
+  #isBehind = false;
+
+  /**
+   * @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600.
+   * @param pace If given, what data sources bring, each in its own time, is written only so often.
+   */
+  constructor(
+    path: string,
+    mode: number,
+    pace?: { readonly clock: Clock; readonly intervalMs: number },
+  ) {
     this.#path = path;
     this.#mode = mode;
+    this.#pace = pace;
   }
 
   async notify(cluster: Cluster): Promise<void> {
     this.#roster.update(cluster);
+    this.#isBehind = true;
+    const now = this.#pace?.clock.monotonic() ?? 0;
+    const isEarly = this.#pace !== undefined && cluster.source !== undefined &&
+      now - this.#writtenAt < this.#pace.intervalMs;
+    if (isEarly) return;
+    this.#writtenAt = now;
+    await this.#write();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isBehind) await this.#write();
+  }
+
+  async #write(): Promise<void> {
     const parts = snapshotParts(await this.#encode());
     await writeSnapshot(this.#path, parts, { mode: this.#mode });
     this.counts.writes++;
     for (const part of parts) this.counts.bytes += part.length;
+    this.#isBehind = false;
   }
 
   async #encode(): Promise<Uint8Array[]> {

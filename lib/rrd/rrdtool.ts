@@ -209,7 +209,8 @@ class RrdtoolProcess {
 
   #take(line: string): void {
     const run = this.#run;
-    if (!run) return;
+    // It may say more than it was asked for.
+    if (!run || !this.#isAnswering) return;
     if (line.startsWith("OK ")) run.answers.push(undefined);
     else if (line.startsWith("ERROR: ")) {
       run.answers.push(run.toFailure(line.slice("ERROR: ".length)));
@@ -229,7 +230,11 @@ class RrdtoolProcess {
   #kill(reason: string): void {
     if (this.state !== "running") return;
     this.state = "killed";
-    this.#child.kill("SIGKILL");
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has just ended by itself.
+    }
     this.#lose(reason);
   }
 
@@ -246,10 +251,11 @@ function within(
 ): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = clock.setTimer(() => resolve(false), ms);
-    void promise.then(() => {
+    const end = () => {
       timer.cancel();
       resolve(true);
-    });
+    };
+    void promise.then(end, end);
   });
 }
 

@@ -12,7 +12,9 @@ export interface RrdShape {
 }
 
 /** How an RRD takes the values it is given, in rrdtool's words. */
-export type DataSourceType = "GAUGE" | "COUNTER" | "DERIVE";
+export type DataSourceType = typeof TYPES[number];
+
+const TYPES = ["GAUGE", "COUNTER", "DERIVE"] as const;
 
 /** Which metric an RRD is for. */
 export interface ShapeOptions {
@@ -42,7 +44,7 @@ export function heartbeat(step: number): number {
 /** Makes shapes as gmetad does, one object for all files that are alike. */
 export class Shapes {
   readonly #archives: readonly string[];
-  readonly #shapes = new Map<string, RrdShape>();
+  readonly #shapes = new Map<number, RrdShape>();
 
   /**
    * @param archives Archives as `rrdtool create` takes them.
@@ -60,11 +62,14 @@ export class Shapes {
    * growth would say nothing.
    */
   of({ slope, restarts, summary, step }: ShapeOptions): RrdShape {
-    const key = `${slope} ${restarts} ${summary} ${step}`;
+    const type = typeOf(slope, restarts);
+    const onlyGrows = slope === "positive" && restarts;
+    // Asked for each value: a number is found sooner than a text.
+    const key = 16 * step + 4 * TYPES.indexOf(type) + 2 * Number(onlyGrows) +
+      Number(summary);
     let shape = this.#shapes.get(key);
     if (!shape) {
-      const type = typeOf(slope, restarts);
-      const least = slope === "positive" && restarts ? "0" : "U";
+      const least = onlyGrows ? "0" : "U";
       const beat = heartbeat(step);
       const definitions = [
         `DS:sum:${type}:${beat}:${least}:U`,

@@ -28,12 +28,16 @@ export interface NodeToEncode {
   stats: Iterable<readonly [string, Value]>;
 }
 
+/** One for all nodes: new memory for each costs as much as the encoding. */
+const nodeWriter = new MsgpackWriter();
+
 /**
  * A node's entry in the snapshot, key and value. Made once, when the node's data arrives.
  * @throws RangeError when an integer has more than 4,200 bytes.
  */
 export function encodeNode(node: NodeToEncode): Uint8Array<ArrayBuffer> {
-  const writer = new MsgpackWriter();
+  const writer = nodeWriter;
+  writer.clear();
   writer.text(node.key);
   writer.map(3);
   writer.text("timestamp");

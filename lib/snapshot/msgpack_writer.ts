@@ -17,6 +17,11 @@ export class MsgpackWriter {
     return this.#bytes.slice(0, this.#pos);
   }
 
+  /** Begins anew, with the memory of before. */
+  clear(): void {
+    this.#pos = 0;
+  }
+
   /** The header of a map; `size` keys and values must follow. */
   map(size: number): void {
     this.#reserve(5);

@@ -250,7 +250,7 @@ export class GmondSource {
       signal.removeEventListener("abort", onStop);
     }
     this.#set({ polls: this.#status.polls + 1 });
-    if (best) this.#take(best.index, best.document, problems);
+    if (best) await this.#take(best.index, best.document, problems);
     else {
       this.#next = (last + 1) % source.hosts.length;
       this.#fail(problems.join("; "));
@@ -281,18 +281,18 @@ export class GmondSource {
     return fetched;
   }
 
-  #take(
+  async #take(
     index: number,
     document: GangliaDocument,
     problems: readonly string[],
-  ): void {
+  ): Promise<void> {
     const { clock } = this.#options;
     this.#next = index;
     const host = this.#hostName(index);
     const hosts = hostCount(document);
     this.#set({ host, hosts, lastSuccess: clock.now(), failure: undefined });
     this.#tellTaken(host, document, problems);
-    this.#store.take(document, {
+    await this.#store.take(document, {
       now: clock.now(),
       monotonic: clock.monotonic(),
     });

@@ -34,18 +34,39 @@ export interface ClusterLimits {
  * @param whyMissing Why a host of before was not in the answer, by its key.
  */
 export function mergeCluster(
+  ...args: Parameters<typeof mergeClusterInSteps>
+): MergedCluster {
+  const steps = mergeClusterInSteps(...args);
+  while (true) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** A cluster as the tree takes it. */
+export type MergedCluster = Omit<Cluster, "summary"> & {
+  hosts: Map<string, Host>;
+};
+
+/** Hosts that are dealt with in one go. */
+const STEP_HOSTS = 250;
+
+/** What {@linkcode mergeCluster} does, with pauses between some hosts and others. */
+export function* mergeClusterInSteps(
   read: ReadCluster,
   before: Cluster | undefined,
   source: SourceState,
   at: Moment,
   whyMissing: (key: string) => string,
   limits: ClusterLimits,
-): Omit<Cluster, "summary"> & { hosts: Map<string, Host> } {
+): Generator<void, MergedCluster> {
+  let done = 0;
   const sent = new Map<string, ReadHost>();
   for (const host of read.hosts) sent.set(`${read.name}/${host.name}`, host);
   const hosts = new Map<string, Host>();
   const missing: Host[] = [];
   for (const [key, host] of before?.hosts ?? []) {
+    if (++done % STEP_HOSTS === 0) yield;
     const again = sent.get(key);
     const merged = again
       ? mergeHost(key, again, host, at, limits)
@@ -55,6 +76,7 @@ export function mergeCluster(
     if (merged && !again) missing.push(merged);
   }
   for (const [key, host] of sent) {
+    if (++done % STEP_HOSTS === 0) yield;
     const merged = mergeHost(key, host, undefined, at, limits);
     if (merged) hosts.set(key, merged);
   }

@@ -1,10 +1,11 @@
+import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { GangliaDocument } from "../ganglia/xml/document.ts";
 import { oneLine } from "../text.ts";
 import type { SourceState, Tree } from "../tree/tree.ts";
 import {
   type ClusterLimits,
-  mergeCluster,
+  mergeClusterInSteps,
   type Moment,
 } from "./gmond_cluster.ts";
 
@@ -34,8 +35,8 @@ export class GmondStore {
     this.#limits = limits;
   }
 
-  /** Takes an answer. */
-  take(document: GangliaDocument, at: Moment): void {
+  /** Takes an answer; not to be called again before it has resolved. */
+  async take(document: GangliaDocument, at: Moment): Promise<void> {
     const tree = this.#tree;
     const { clusters, grids, cut } = document;
     const whyMissing = this.#whyMissing(document);
@@ -56,9 +57,17 @@ export class GmondStore {
         this.#refuse(read.name, "cluster", "nodes that attach by themselves");
       } else if (this.#isFree(read.name, "cluster", before?.source, at)) {
         this.#clusters.add(read.name);
-        tree.replace(
-          mergeCluster(read, before, source, at, whyMissing, this.#limits),
+        const steps = mergeClusterInSteps(
+          read,
+          before,
+          source,
+          at,
+          whyMissing,
+          this.#limits,
         );
+        let step = steps.next();
+        for (; !step.done; step = steps.next()) await setImmediate();
+        tree.replace(step.value);
         tree.commit(read.name);
       }
     }

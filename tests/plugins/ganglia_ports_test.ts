@@ -47,7 +47,7 @@ async function startPorts(
     ...options,
   });
   await plugin.start();
-  for (const cluster of clusters) await plugin.notify(cluster);
+  for (const cluster of clusters) plugin.notify(cluster);
   const { xml, interactive } = plugin.addresses!;
   return {
     plugin,
@@ -321,15 +321,15 @@ Deno.test("answers are of the newest moment, and of one moment", async () => {
     elements(parseXml(await ask(ports.interactive, query)).root, "METRIC")
       .map((metric) => attribute(metric, "VAL") + attribute(metric, "TN"));
   assertEquals(await shown("/\n"), []);
-  await plugin.notify(moment("a", "1"));
+  plugin.notify(moment("a", "1"));
   assertEquals(await shown("/\n"), ["10"]);
   await clock.advance(5_000);
   assertEquals(await shown("/\n"), ["15"]);
-  await plugin.notify(moment("a", "2"));
-  await plugin.notify(moment("b", "3"));
+  plugin.notify(moment("a", "2"));
+  plugin.notify(moment("b", "3"));
   assertEquals(await shown("/\n"), ["25", "35"]);
   // Told of an empty cluster, it is gone.
-  await plugin.notify(clusterOf("a", []));
+  plugin.notify(clusterOf("a", []));
   assertEquals(await shown("/\n"), ["35"]);
 });
 
@@ -338,8 +338,8 @@ Deno.test("a moment that comes while another is being sent does not mix with it"
   using connection = await connect(ports.xml);
   const buffer = new Uint8Array(1000);
   const begin = buffer.slice(0, (await connection.read(buffer))!);
-  await ports.plugin.notify(moment("a", "2", 20_000));
-  await ports.plugin.notify(moment("b", "2"));
+  ports.plugin.notify(moment("a", "2", 20_000));
+  ports.plugin.notify(moment("b", "2"));
   const rest = await receive(connection);
   const whole = new Uint8Array(begin.length + rest.length);
   whole.set(begin);
@@ -390,10 +390,10 @@ Deno.test("the status tells of the sources, and counts", async () => {
     sent: () => ({ rrdtool: { num: 7 } }),
   });
   await clock.advance(1_000);
-  await ports.plugin.notify(moment("a", "1", 3));
+  ports.plugin.notify(moment("a", "1", 3));
   // Nothing has been polled in between.
-  await ports.plugin.notify(moment("a", "1", 3));
-  await ports.plugin.notify({
+  ports.plugin.notify(moment("a", "1", 3));
+  ports.plugin.notify({
     ...moment("b", "1"),
     source: source({ name: "bad", failure: "refused", answeredAt: 500 }),
   });
@@ -648,7 +648,7 @@ Deno.test("a plugin that was never started can be stopped", async () => {
     clock: new FakeClock(),
     version: "1",
   });
-  await plugin.notify(moment("a", "1"));
+  plugin.notify(moment("a", "1"));
   await plugin.stop();
   assertEquals([plugin.addresses, plugin.counts], [undefined, undefined]);
 });

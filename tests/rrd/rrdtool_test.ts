@@ -170,6 +170,18 @@ Deno.test("one that hangs is killed, and what comes next starts another", async 
   }
 });
 
+Deno.test("one that says more than it was asked for does no harm", async () => {
+  await using fake = await program(
+    'while read -r line; do for i in 1 2 3; do echo "ERROR: $i"; done; done',
+  );
+  const writer = new RrdtoolWriter({ clock: systemClock, program: fake.path });
+  for (let round = 0; round < 5; round++) {
+    const answers = await writer.update([update("/a"), update("/b")]);
+    assertEquals(answers.map((answer) => answer?.kind), ["other", "other"]);
+  }
+  await writer.close();
+});
+
 Deno.test("one that does not end when its input does is killed", async () => {
   await using fake = await program(
     'read -r line; echo "OK 1"; exec sleep 1000',

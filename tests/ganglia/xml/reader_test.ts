@@ -83,7 +83,7 @@ Deno.test("GangliaReader reads what the C gmetad did not escape", () => {
   assertEquals(temperature.detail!.units, "°C");
 });
 
-Deno.test("GangliaReader takes odd values as docs/ says", () => {
+Deno.test("GangliaReader: odd values cost no more than themselves", () => {
   const document = read(readCapture("edge-input.xml"));
   const [{ hosts }] = document.clusters;
   const [h1, h2, h3, h4] = hosts;
