@@ -119,7 +119,8 @@ async function poll(port: number, polls: number): Promise<void> {
     now: systemClock.now(),
     monotonic: systemClock.monotonic(),
   });
-  const tree = new Tree("bench", (cluster) => summarize(cluster, moment()));
+  const tree = new Tree("bench");
+  tree.onCommit((cluster) => void summarize(cluster, moment()));
   const store = new GmondStore(tree, { name: "bench", intervalSeconds: 15 }, {
     forgetSeconds: 86_400,
     hosts: 100_000,

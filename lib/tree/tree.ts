@@ -10,7 +10,7 @@ export interface Cluster {
   readonly detail?: ClusterDetail;
   /** How its source is; left out where each host is a source of its own. */
   readonly source?: SourceState;
-  /** As of the last commit; left out before the first. */
+  /** What plugins are told with it, where somebody needs it. */
   readonly summary?: Summary;
 }
 
@@ -53,13 +53,9 @@ export interface Grid {
   readonly grids: ReadonlyMap<string, ChildGrid>;
 }
 
-/** Makes a cluster's summary. */
-export type Summarize = (cluster: Cluster) => Summary | undefined;
-
 interface Entry extends Cluster {
   hosts: Map<string, Host>;
   source?: SourceState;
-  summary?: Summary;
 }
 
 const UNKNOWN_LIFE: NodeLife = {
@@ -81,17 +77,12 @@ export class Tree {
   readonly #name: string;
   readonly #clusters = new Map<string, Entry>();
   readonly #grids = new Map<string, ChildGrid>();
-  readonly #summarize: Summarize;
   readonly #listeners = new Set<(cluster: Cluster) => void>();
   readonly #gridListeners = new Set<(grid: ChildGrid) => void>();
 
-  /**
-   * @param name The grid's name.
-   * @param summarize Makes a cluster's summary, at each of its commits.
-   */
-  constructor(name = "unspecified", summarize: Summarize = () => undefined) {
+  /** @param name The grid's name. */
+  constructor(name = "unspecified") {
     this.#name = name;
-    this.#summarize = summarize;
   }
 
   /** The grid as it is now. */
@@ -180,8 +171,6 @@ export class Tree {
 
   /** A transaction on a cluster is whole: tells everybody who asked to be told. */
   commit(cluster: string): void {
-    const entry = this.#clusters.get(cluster);
-    if (entry) entry.summary = this.#summarize(entry);
     const changed = this.cluster(cluster);
     for (const listener of this.#listeners) listener(changed);
   }

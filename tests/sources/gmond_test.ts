@@ -46,11 +46,7 @@ function setUp(
     intervalSeconds = 15,
     name = "s",
     clock = new FakeClock(),
-    tree = new Tree(
-      "g",
-      (cluster) =>
-        summarize(cluster, { now: clock.now(), monotonic: clock.monotonic() }),
-    ),
+    tree = new Tree("g"),
     limits,
     options,
   }: SetUp,
@@ -125,7 +121,7 @@ Deno.test("GmondSource brings what a gmond sends into the tree, in one transacti
   const context = setUp({ hosts: at(gmond) });
   const { source, tree, commits, clock } = context;
   await start(context);
-  const { hosts, detail, source: state, summary } = tree.cluster("alpha");
+  const { hosts, detail, source: state } = tree.cluster("alpha");
   const wanted = readGmond("gmond-multi.xml");
   assertEquals(commits, ["alpha"]);
   assertEquals(detail, wanted.detail);
@@ -141,7 +137,11 @@ Deno.test("GmondSource brings what a gmond sends into the tree, in one transacti
     assertEquals([host.nickname, host.detail], [nickname, detail]);
     assertEquals(host.observation!.metrics, observation!.metrics);
   }
-  assertEquals([summary!.up, summary!.down], [6, 0]);
+  const { up, down } = summarize(tree.cluster("alpha"), {
+    now: clock.now(),
+    monotonic: clock.monotonic(),
+  });
+  assertEquals([up, down], [6, 0]);
   assertEquals(source.status, {
     name: "s",
     host: `127.0.0.1:${gmond.port}`,
