@@ -151,7 +151,7 @@ async function serve(hosts: number): Promise<void> {
     costs.summarize.push(summarized - begun);
     await setImmediate();
   }
-  const { xml, interactive } = plugin.addresses!;
+  const { xml, interactive } = plugin.listening!;
   const ready: Ready = {
     pid: Deno.pid,
     xml: xml.port,

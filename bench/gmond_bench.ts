@@ -125,6 +125,8 @@ async function poll(port: number, polls: number): Promise<void> {
     forgetSeconds: 86_400,
     hosts: 100_000,
     hostMetrics: 20_000,
+    metrics: Infinity,
+    clusters: 10,
   });
   const memory = new ReaderMemory();
   const steady: Omit<Figures, "memory">[] = [];
@@ -227,7 +229,12 @@ function readParts(hosts: number, polls: number): void {
       { name: "", answeredAt: 0, interval: 15, failure: undefined },
       { now: 0, monotonic: 0 },
       () => "",
-      { forgetSeconds: 1, hosts: Infinity, hostMetrics: Infinity },
+      {
+        forgetSeconds: 1,
+        hosts: Infinity,
+        hostMetrics: Infinity,
+        metrics: Infinity,
+      },
     );
   }
   const parts: Parts = {

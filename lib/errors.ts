@@ -22,3 +22,11 @@ export class UserError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/**
+ * The exit code of a mistake in something that was given.
+ * @param where An option, which begins with `--`: wrong usage. Or a file and line.
+ */
+export function usageCode(where: string): 1 | 2 {
+  return where.startsWith("--") ? 2 : 1;
+}

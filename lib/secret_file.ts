@@ -1,32 +1,12 @@
+import { replaceFile } from "./durable_file.ts";
 import { UserError } from "./errors.ts";
 
 /**
  * Writes a file that only its owner can read, from the moment it exists. An older one of the
- * name is replaced at once and whole, or not at all.
+ * name is replaced at once and whole, or not at all, see {@linkcode replaceFile}.
  */
-export async function writeSecret(path: string, text: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await Deno.remove(temporary).catch(ignoreMissing);
-  try {
-    const file = await Deno.open(temporary, {
-      write: true,
-      createNew: true,
-      mode: 0o600,
-    });
-    try {
-      const bytes = new TextEncoder().encode(text);
-      for (let done = 0; done < bytes.length;) {
-        done += await file.write(bytes.subarray(done));
-      }
-      await file.sync();
-    } finally {
-      file.close();
-    }
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
+export function writeSecret(path: string, text: string): Promise<void> {
+  return replaceFile(path, text, 0o600);
 }
 
 /**
@@ -57,8 +37,4 @@ export function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/ \(os error \d+\).*$/s, "").toLowerCase();
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

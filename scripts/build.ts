@@ -79,7 +79,7 @@ export function whyNoBaseRuntime(stderr: string): string | undefined {
 export async function buildScript(dir: string): Promise<void> {
   await Deno.mkdir(dir, { recursive: true });
   const runtime = Deno.execPath();
-  const script = header(runtime, await permissionFlags()) +
+  const script = header(runtime, await runFlags()) +
     await bundle("scripts/plugin.ts");
   const commandLine = await bundle("main.ts");
   // A gatherer may be running from these files: they are replaced, not overwritten.
@@ -95,7 +95,7 @@ export async function buildScript(dir: string): Promise<void> {
 }
 
 /** The lines for the shell, and for munin-node-configure; to JavaScript they are a comment. */
-function header(runtime: string, permissions: readonly string[]): string {
+function header(runtime: string, flags: readonly string[]): string {
   const text = `\
 #!/bin/sh
 ":" /*
@@ -127,7 +127,7 @@ usable || {
 }
 export DENO_NO_UPDATE_CHECK=1
 exec "$deno" run --quiet --no-config --no-lock --no-remote --no-npm --no-prompt \\
-  ${permissions.join(" ")} \\
+  ${flags.join(" ")} \\
   --ext=mjs "$called" "$@"
 # `;
   if (text.includes("*/")) {
@@ -138,16 +138,20 @@ exec "$deno" run --quiet --no-config --no-lock --no-remote --no-npm --no-prompt 
   return `${text}*/;\n`;
 }
 
-/** The executable's permissions in deno.json, as options of `deno run`. */
-async function permissionFlags(): Promise<string[]> {
+/** What deno.json lets the executable do, as options of `deno run`. */
+async function runFlags(): Promise<string[]> {
   const config = JSON.parse(
     await Deno.readTextFile(new URL("deno.json", root)),
   );
   const set: Record<string, true | string[]> =
     config.permissions[PERMISSION_SET];
-  return Object.entries(set).map(([kind, what]) =>
-    `--allow-${kind}${what === true ? "" : `=${what.join(",")}`}`
-  );
+  const unstable: string[] = config.unstable;
+  return [
+    ...unstable.map((feature) => `--unstable-${feature}`),
+    ...Object.entries(set).map(([kind, what]) =>
+      `--allow-${kind}${what === true ? "" : `=${what.join(",")}`}`
+    ),
+  ];
 }
 
 async function bundle(entry: string): Promise<string> {

@@ -1,21 +1,18 @@
 import {
   type Instant,
-  isDead,
-  isUp,
+  isPresent,
   PLAIN_TMAX,
   receivedAt,
   secondsBetween,
 } from "../ganglia/host_state.ts";
 import type { Host } from "../tree/host.ts";
 import type { Metric } from "../tree/metric.ts";
+import { SILENT_SECONDS } from "../tree/state.ts";
 import type { Cluster, SourceState } from "../tree/tree.ts";
 import type { Facts } from "./evaluate.ts";
 
-/** A figure is known until it is so many seconds old, or so many times its TMAX. */
-const KNOWN_SECONDS = 300;
+/** A figure is known for as long as a node is not silent, or until it is so many TMAX old. */
 const KNOWN_TMAX = 4;
-/** A node of an earlier life of this program has so many seconds to attach before it is silent. */
-const RETURN_SECONDS = 4 * PLAIN_TMAX;
 
 /** What is known of one host. Used for one host after another, and for each of its metrics. */
 export class HostFacts implements Facts {
@@ -34,10 +31,7 @@ export class HostFacts implements Facts {
   constructor(cluster: Cluster, instant: Instant, startedAt: number) {
     this.#instant = instant;
     this.#startedAt = startedAt;
-    // A source that misses one poll does not make its hosts silent: their age does.
-    this.#cluster = isDead(cluster)
-      ? { ...cluster, source: { ...cluster.source!, failure: undefined } }
-      : cluster;
+    this.#cluster = cluster;
   }
 
   /** @param wanted The metrics that conditions name. */
@@ -46,11 +40,13 @@ export class HostFacts implements Facts {
     const since = receivedAt(host, this.#cluster, instant);
     this.#received = secondsBetween(since, instant.monotonic);
     this.age = this.#received + (host.detail?.tn ?? 0);
-    this.#silent = !isUp(host, this.#cluster, instant);
+    // A source that misses one poll does not make its hosts silent: their age does.
+    this.#silent = !isPresent(host, this.#cluster, instant);
     if (!host.detail && host.observation?.sequence === 0) {
+      // A node of an earlier life of this program has as long to attach.
       const waited = secondsBetween(this.#startedAt, instant.monotonic);
       this.age = Math.min(this.age, waited);
-      this.#silent &&= waited >= RETURN_SECONDS;
+      this.#silent &&= waited >= SILENT_SECONDS;
     }
     this.#metric = undefined;
     this.#named.clear();
@@ -88,7 +84,7 @@ export class HostFacts implements Facts {
     const { detail, tn = 0, value } = metric;
     const age = this.#received + tn;
     const tmax = detail?.tmax ?? PLAIN_TMAX;
-    if (age > Math.max(KNOWN_SECONDS, KNOWN_TMAX * tmax)) return undefined;
+    if (age > Math.max(SILENT_SECONDS, KNOWN_TMAX * tmax)) return undefined;
     if (detail && detail.dmax > 0 && age > detail.dmax) return undefined;
     const number = Number(value);
     return Number.isFinite(number) ? number : undefined;

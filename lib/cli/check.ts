@@ -1,4 +1,8 @@
-import { UserError } from "../errors.ts";
+import { readAlertConfig } from "../alert/config.ts";
+import { makeConfig } from "../config/config.ts";
+import { loadConfigFile } from "../config/file.ts";
+import { settings } from "../config/settings.ts";
+import { messageOf, UserError } from "../errors.ts";
 import type { GmetadConf } from "../ganglia/conf/conf.ts";
 import { directiveNames } from "../ganglia/conf/directives.ts";
 import { readConfFile, thisMachine } from "../ganglia/conf/load.ts";
@@ -19,15 +23,19 @@ export interface CheckIo {
 export const checkHelp = `\
 Usage: gatherer check FILE
 
-Explains a gmetad.conf, the configuration of Ganglia's gmetad, line by line: what each line makes
-gatherer do; what is not done, or otherwise than gmetad does it, and why (warnings); what cannot be
-understood and how to mend it (errors). It only reads: nothing is started, no name is looked up.
+Explains a configuration file: gatherer's own, whose name ends in .toml, setting by setting; or a
+gmetad.conf, the configuration of Ganglia's gmetad, line by line: what each line makes gatherer do;
+what is not done, or otherwise than gmetad does it, and why (warnings); what cannot be understood
+and how to mend it (errors). It only reads: nothing is started, no name is looked up.
 
-Directives (case does not count), and sections "ID { … }" for plugins:
+Settings of a .toml file, see docs/configuration.md:
+${columns(settings.map(({ key }) => key))}
+Directives of a gmetad.conf (case does not count), and sections "ID { … }" for plugins:
 ${columns(directiveNames)}
 Exit code: 0 the file can be used, 1 it has errors or cannot be read, 2 wrong usage.
 
-Example:
+Examples:
+  gatherer check /etc/gatherer/gatherer.toml
   gatherer check /etc/ganglia/gmetad.conf
 `;
 
@@ -46,15 +54,74 @@ export async function check(
   if (path === undefined) {
     throw new UserError("which file? see gatherer check --help", 2);
   }
+  const paint = io.color ? ansi : plain;
+  return path.endsWith(".toml")
+    ? await checkToml(path, paint, io)
+    : await checkGmetadConf(path, paint, io);
+}
+
+/** The settings of a file of ours, and what is true where it says nothing. */
+async function checkToml(
+  path: string,
+  paint: Paint,
+  io: CheckIo,
+): Promise<number> {
+  const given = loadConfigFile(path);
+  const { complaints } = makeConfig(given);
+  const lines: string[] = [];
+  for (const { key, help } of settings) {
+    const found = given.get(key);
+    if (!found) continue;
+    const [place] = found.where.split(": ", 1);
+    const meaning = help.replaceAll("\n", " ");
+    lines.push(
+      `${paint.faint(`${place}:`)} ${key} is ${
+        oneLine(found.text)
+      }: ${meaning}`,
+    );
+  }
+  const defaults = settings.filter(({ key }) => !given.has(key));
+  if (defaults.length > 0) {
+    const width = Math.max(...defaults.map(({ key }) => key.length));
+    lines.push(
+      ...(lines.length > 0 ? [""] : []),
+      paint.heading("not set, so:"),
+      ...defaults.map(({ key, fallback }) =>
+        `  ${key.padEnd(width)}  ${fallback}`
+      ),
+    );
+  }
+  lines.push("");
+  for (const complaint of complaints) {
+    lines.push(`${paint.warning("warning:")} ${complaint}`);
+  }
+  const conf = given.get("ganglia.conf");
+  if (conf) lines.push(`gatherer check ${conf.text} explains that file`);
+  const counts = plural(complaints.length, "warning");
+  lines.push(
+    paint.heading(`0 errors, ${counts}: ${oneLine(path)} can be used`),
+  );
+  await io.stdout(`${lines.join("\n")}\n`);
+  return 0;
+}
+
+async function checkGmetadConf(
+  path: string,
+  paint: Paint,
+  io: CheckIo,
+): Promise<number> {
   const { conf, remarks } = readGmetadConf(
     readConfFile(path),
     path,
     thisMachine,
   );
-  const paint = io.color ? ansi : plain;
-  const lines = remarks.map((remark) => remarkText(remark, paint));
+  const alerts = alertRemarks(conf);
+  const lines = [
+    ...remarks.map((remark) => remarkText(remark, paint)),
+    ...alerts.map(({ kind, text }) => textWith(paint[kind](`${kind}:`), text)),
+  ];
   const count = (kind: Remark["kind"]) =>
-    remarks.filter((remark) => remark.kind === kind).length;
+    [...remarks, ...alerts].filter((remark) => remark.kind === kind).length;
   const errors = count("error");
   if (lines.length > 0) lines.push("");
   if (errors === 0) lines.push(summary(conf));
@@ -103,6 +170,27 @@ function remarkText({ kind, message, place }: Remark, paint: Paint): string {
   return `${paint.faint(`${placeText(place)}:`)} ${
     paint[kind](`${kind}:`)
   } ${message}`;
+}
+
+/** What there is to say against the section `alert`, which is read here as at a start. */
+function alertRemarks(
+  { sections }: GmetadConf,
+): { readonly kind: "warning" | "error"; readonly text: string }[] {
+  const section = sections.get("alert");
+  if (!section) return [];
+  try {
+    const { warnings } = readAlertConfig(section);
+    return warnings.map((text) => ({ kind: "warning", text }));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [{ kind: "error", text: messageOf(error) }];
+  }
+}
+
+/** A text with a word behind the place that it begins with, if it does. */
+function textWith(word: string, text: string): string {
+  const [, place = "", rest = text] = /^(.*?:\d+:\d+: )(.*)$/s.exec(text) ?? [];
+  return `${place}${word} ${rest}`;
 }
 
 /** What the whole file amounts to, what it does not say included. */

@@ -1,7 +1,8 @@
 import { systemClock } from "../clock.ts";
 import { messageOf, UserError } from "../errors.ts";
+import { tellFailure } from "../life/starter.ts";
 import { wantsColor, writeStderr, writeStdout } from "./terminal.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../version.ts";
 
 const help = `\
 gatherer ${VERSION}: collects statistics from many nodes and serves them to Munin.
@@ -9,18 +10,26 @@ gatherer ${VERSION}: collects statistics from many nodes and serves them to Muni
 Usage: gatherer COMMAND [options]
 
   serve          run a gatherer: nodes attach to it and are polled
+  start          run one in the background; returns when it is ready, or has failed
+  stop           end one
+  restart        end one and start it again
+  status         how it is: its state, sources, plugins and nodes
+  reload         make it read its configuration again
+  retire NODE    take a node out that will not come back
   dump           print the snapshot: the latest figures of every node
   graphs         list the graphs, and which of them have data
   install-munin  put the graphs into Munin's node, and take them out
   munin GRAPH    be a Munin plugin, as a symlink named after a graph is
   check FILE     explain a gmetad.conf, line by line
+  gmetad         be gmetad, as a link of that name is
   demo           see it work: a gatherer, two nodes, the dump, a graph
 
 Each command has --help with examples. Called by a graph's name, through a symlink in Munin's
 plugins directory, this program is that graph's plugin; called as gmetad, it takes gmetad's options.
 
 Example:
-  gatherer serve --basedir /var/lib/gatherer --munin 4949 &
+  gatherer start --basedir /var/lib/gatherer --munin 4949
+  gatherer status --basedir /var/lib/gatherer
   gatherer dump --basedir /var/lib/gatherer
 `;
 
@@ -33,6 +42,30 @@ const commands: Readonly<
   serve: {
     help: async () => (await import("./serve.ts")).serveHelp,
     run: async (args) => (await import("./serve.ts")).serve(args),
+  },
+  start: {
+    help: async () => (await import("./start.ts")).startHelp,
+    run: async (args) => (await import("./start.ts")).start(args),
+  },
+  stop: {
+    help: async () => (await import("./stop.ts")).stopHelp,
+    run: async (args) => (await import("./stop.ts")).stop(args),
+  },
+  restart: {
+    help: async () => (await import("./restart.ts")).restartHelp,
+    run: async (args) => (await import("./restart.ts")).restart(args),
+  },
+  status: {
+    help: async () => (await import("./status.ts")).statusHelp,
+    run: async (args) => (await import("./status.ts")).status(args),
+  },
+  reload: {
+    help: async () => (await import("./reload.ts")).reloadHelp,
+    run: async (args) => (await import("./reload.ts")).reload(args),
+  },
+  retire: {
+    help: async () => (await import("./retire.ts")).retireHelp,
+    run: async (args) => (await import("./retire.ts")).retire(args),
   },
   dump: {
     help: async () => (await import("./dump.ts")).dumpHelp,
@@ -88,6 +121,10 @@ const commands: Readonly<
       const { check } = await import("./check.ts");
       return await check(args, { stdout: writeStdout, color: wantsColor() });
     },
+  },
+  gmetad: {
+    help: async () => (await import("./gmetad.ts")).gmetadHelp,
+    run: async (args) => (await import("./gmetad_run.ts")).gmetad(args),
   },
   demo: {
     help: async () => (await import("./demo.ts")).demoHelp,
@@ -152,7 +189,7 @@ export async function cli(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Runs something, and says on stderr what went wrong.
+ * Runs something, and says on stderr what went wrong; to `gatherer start`, too, if that waits.
  * @param who The first word of the message: the program's name, or the graph's.
  */
 export async function explain(
@@ -164,10 +201,13 @@ export async function explain(
   } catch (error) {
     if (error instanceof UserError) {
       writeStderr(`${who}: ${error.message}`);
+      await tellFailure(error.message);
       return error.exitCode;
     }
-    writeStderr(`${who}: internal error: ${messageOf(error)}`);
+    const message = `internal error: ${messageOf(error)}`;
+    writeStderr(`${who}: ${message}`);
     if (error instanceof Error && error.stack) writeStderr(error.stack);
+    await tellFailure(message);
     return 1;
   }
 }

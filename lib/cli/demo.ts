@@ -7,7 +7,7 @@ import { Uptime } from "../stats/uptime.ts";
 import { dump } from "./dump.ts";
 import { muninPlugin } from "./munin.ts";
 import { readOptions } from "./options.ts";
-import { untilSignal } from "./serve.ts";
+import { untilSignal } from "./signals.ts";
 import { wantsColor, writeStderr, writeStdout } from "./terminal.ts";
 
 /** What `gatherer demo --help` says. */

@@ -1,12 +1,11 @@
 import type { Value } from "../value.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { formatFloat } from "../snapshot/json.ts";
+import { isPresentAge, SILENT_SECONDS } from "../tree/state.ts";
 
 /** Characters of a tubid that a table shows. */
 export const SHORT_KEY = 8;
 
-/** Age in seconds above which values are stale. Source: the Munin plugin's rule. */
-const STALE_AFTER = 300;
 /** Columns that names are padded to at most: one endless name shall not push all values away. */
 const WIDEST_NAME = 56;
 /** Characters that are written at once. */
@@ -31,7 +30,7 @@ export function* prettyDump(
   let values = 0;
   let stale = 0;
   for (const node of nodes) {
-    const isStale = !(now - node.timestamp <= STALE_AFTER);
+    const isStale = !isPresentAge(now - node.timestamp);
     if (isStale) stale++;
     values += node.counters.size + node.stats.size;
     text += formatNode(node, now, isStale, paint);
@@ -42,7 +41,7 @@ export function* prettyDump(
   }
   const shown = nodes.length === of ? `${of}` : `${nodes.length} of ${of}`;
   yield `${text}${shown} ${of === 1 ? "node" : "nodes"}, ` +
-    `${stale === 0 ? "none" : stale} stale (older than ${STALE_AFTER} s); ` +
+    `${stale === 0 ? "none" : stale} stale (older than ${SILENT_SECONDS} s); ` +
     `${values} ${values === 1 ? "value" : "values"}\n`;
 }
 

@@ -9,7 +9,7 @@ import { oneLine } from "../text.ts";
 /** Where gmetad's configuration is unless `--conf` says otherwise. Source: gmetad(1). */
 export const DEFAULT_CONF = "/etc/ganglia/gmetad.conf";
 
-/** From this level on both gmetads stay in the foreground: the C one from 1 on, the Python one from 5 on. */
+/** From this level on gmetad-python stays in the foreground; the C one from 1 on. */
 const FOREGROUND_LEVEL = 5;
 
 /** What `gmetad --help` says. */
@@ -22,7 +22,8 @@ answers on gmetad's ports. The options are those of Ganglia's gmetad and gmetad-
 Options:
   -c, --conf FILE              gmetad's configuration    (default: ${DEFAULT_CONF})
   -d, --debug LEVEL            how much is logged, instead of debug_level
-  -f, --foreground             stay in the foreground
+  -f, --foreground             stay in the foreground, as with a level of ${FOREGROUND_LEVEL} or more; else
+                               gmetad returns when it is ready, and goes on in the background
   -p, --pid-file FILE          write the process's id to a file
   -l, --logfile FILE           log to a file, too, instead of logfile
   -x, --xml_port PORT          where the whole tree is sent, instead of xml_port
@@ -32,6 +33,10 @@ Options:
 
 A long option may be shortened as long as it is clear, and its value may follow "=". "_" and "-" in
 names are the same. To see what a configuration means: gatherer check FILE
+
+Started by root it becomes the user that the configuration names (setuid_username, else nobody).
+The base directory is beside the RRDs, with gatherer.log, the log of a gmetad in the background, in
+it. "gatherer status --basedir DIR" shows how it is.
 
 Example:
   gmetad --conf ${DEFAULT_CONF} --foreground
@@ -96,28 +101,35 @@ export function readGmetadOptions(args: readonly string[]): GmetadOptions {
 }
 
 /**
- * What of the command line is not done, one line each that says what to do instead.
+ * Whether it stays in the foreground.
  *
- * @param debugLevel What the configuration says of it.
+ * @param debugLevel What the configuration says, if the command line says nothing.
  */
-export function unhonoured(
-  { foreground, pidFile, debugLevel: level }: GmetadOptions,
+export function staysInForeground(
+  { foreground, debugLevel: level }: GmetadOptions,
   debugLevel?: number,
-): string[] {
-  const lines: string[] = [];
-  if (pidFile !== undefined) {
-    lines.push(
-      "--pid-file: no such file is written; systemd (Type=simple, no PIDFile=) and other " +
-        "supervisors know the process without it",
-    );
-  }
-  if (!foreground && !((level ?? debugLevel ?? 0) >= FOREGROUND_LEVEL)) {
-    lines.push(
-      "gmetad stays in the foreground here: let systemd (Type=simple) or another supervisor run it, " +
-        "and say so with --foreground",
-    );
-  }
-  return lines;
+): boolean {
+  return foreground || (level ?? debugLevel ?? 0) >= FOREGROUND_LEVEL;
+}
+
+/** The command line of the same options. */
+export function gmetadArguments(options: GmetadOptions): string[] {
+  const { conf, debugLevel, pidFile, logfile, xmlPort, interactivePort } =
+    options;
+  const values = {
+    conf,
+    debug: debugLevel,
+    "pid-file": pidFile,
+    logfile,
+    xml_port: xmlPort,
+    interactive_port: interactivePort,
+  };
+  return [
+    ...Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}=${value}`]
+    ),
+    ...options.foreground ? ["--foreground"] : [],
+  ];
 }
 
 /** The options by their names, those without a value with an empty one. */

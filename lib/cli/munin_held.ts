@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { Graph, Lines } from "../munin/graph.ts";
 import { Held } from "../munin/held.ts";
 import { readPast } from "../munin/past.ts";
-import { dated, pastFrom, plainly } from "../munin/sampling.ts";
+import { dated, heartbeat, pastFrom, plainly } from "../munin/sampling.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
 import { readAllNodes, scanSnapshotFile } from "../snapshot/file.ts";
@@ -42,6 +42,7 @@ export async function readHeld(
     if (environment.timestamps) {
       earlier = await openPortion(spool, {
         from: pastFrom(now),
+        context: heartbeat,
         maxBytes: WINDOW_BYTES,
         maxSamples: Infinity,
         wants: wantedBy(lines),
@@ -83,10 +84,11 @@ async function readNodes(
   }
   const { group, stat } = lines;
   const samples = await scanSnapshotFile(statsfile, clock, group, stat);
-  return samples.map(({ key, nickname, timestamp, value }) => ({
+  return samples.map(({ key, nickname, timestamp, incarnation, value }) => ({
     key,
     nickname,
     timestamp,
+    incarnation,
     counters: NONE,
     stats: NONE,
     ...(value === undefined ? {} : { [group]: new Map([[stat, value]]) }),

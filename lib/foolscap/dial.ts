@@ -1,27 +1,95 @@
 import net from "node:net";
 import type { Clock, Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import { NegotiationError } from "./errors.ts";
 import { formatHint, type TcpHint } from "./furl.ts";
 
 /** How long a hint has the field to itself before the next one is tried beside it, in ms. */
 const STAGGER_MS = 2000;
 
-/** What came of dialling several hints. */
-export interface Dialled {
-  /** Connected, paused; `undefined` when no hint could be reached. */
-  readonly socket: net.Socket | undefined;
-  /** The hint that `socket` leads to. */
-  readonly target: TcpHint;
-  /** The hints that are worth another try, should `socket` turn out to be the wrong peer. */
-  readonly rest: readonly TcpHint[];
-  /** One line for each hint that failed. */
-  readonly errors: readonly string[];
+/** One hint's turn. */
+export interface Turn {
+  /** Aborts when the attempt is no longer wanted: another one has come through, or all is over. */
+  readonly signal: AbortSignal;
+  /**
+   * Says that the hint is worth waiting for: the next one is not tried for `ms` from now on, unless
+   * this one fails. Harmless when others have had their turn already.
+   */
+  patience(ms: number): void;
+}
+
+/**
+ * Tries several hints until one of them comes through. The next one has its turn when the one
+ * before has failed, or has had two seconds and not asked for more; the reference tries all at
+ * once, which gives the other side needless connections to refuse. An attempt that is slow goes on
+ * beside the others.
+ *
+ * @param attempt What is to be done with a hint; the first that resolves is taken, the others
+ *   are called off.
+ * @throws NegotiationError with the reason of each when all have failed; the signal's reason when
+ *   it aborts.
+ */
+export function firstOf<T>(
+  targets: readonly TcpHint[],
+  attempt: (target: TcpHint, turn: Turn) => Promise<T>,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const underWay = new Set<AbortController>();
+    const failures: string[] = [];
+    let next = 0;
+    let stagger: Timer | undefined;
+
+    const finish = (reason: unknown) => {
+      next = targets.length;
+      stagger?.cancel();
+      signal.removeEventListener("abort", onAbort);
+      for (const abort of underWay) abort.abort(reason);
+    };
+    const onAbort = () => {
+      reject(signal.reason);
+      finish(signal.reason);
+    };
+    const tryNext = () => {
+      stagger?.cancel();
+      if (next >= targets.length) return;
+      const target = targets[next++];
+      const turn = next;
+      const patience = (ms: number) => {
+        if (turn !== next || next >= targets.length) return;
+        stagger?.cancel();
+        stagger = clock.setTimer(tryNext, ms, { keepAlive: false });
+      };
+      patience(STAGGER_MS);
+      const abort = new AbortController();
+      underWay.add(abort);
+      attempt(target, { signal: abort.signal, patience }).then(
+        (result) => {
+          underWay.delete(abort);
+          resolve(result);
+          finish(new NegotiationError("another location hint came through"));
+        },
+        (error) => {
+          underWay.delete(abort);
+          failures.push(messageOf(error));
+          if (next < targets.length) return tryNext();
+          if (underWay.size > 0) return;
+          finish(undefined);
+          reject(
+            new NegotiationError(`cannot connect: ${failures.join("; ")}`),
+          );
+        },
+      );
+    };
+    signal.addEventListener("abort", onAbort);
+    tryNext();
+  });
 }
 
 /** How {@linkcode dialTcp} goes about it. */
 export interface DialOptions {
   readonly clock: Clock;
-  /** Milliseconds for all hints together. */
   readonly timeoutMs: number;
   /** Ends the attempt. */
   readonly signal: AbortSignal;
@@ -30,71 +98,44 @@ export interface DialOptions {
 }
 
 /**
- * Connects to the first of several hints that answers. They are tried one after the other, the
- * next when the one before has failed or has been silent for two seconds; the reference tries
- * all at once, which gives the other side needless connections to refuse.
- * @throws The signal's reason when it aborts.
+ * Connects to a hint.
+ * @returns The socket, paused. It is the caller's, who ends it when it is no longer wanted.
+ * @throws NegotiationError that names the hint; the signal's reason when it aborts.
  */
 export function dialTcp(
-  targets: readonly TcpHint[],
+  target: TcpHint,
   { clock, timeoutMs, signal, keepAlive }: DialOptions,
-): Promise<Dialled> {
+): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const sockets = new Set<net.Socket>();
-    const errors: string[] = [];
-    const failed = new Set<TcpHint>();
-    let next = 0;
-    let over = false;
-    let stagger: Timer | undefined;
-
-    const finish = (target: TcpHint, socket?: net.Socket) => {
-      over = true;
-      stagger?.cancel();
+    const { host, port } = target;
+    const socket = net.connect({ host, port });
+    if (!keepAlive) socket.unref();
+    const done = () => {
       deadline.cancel();
       signal.removeEventListener("abort", onAbort);
-      for (const other of sockets) if (other !== socket) other.destroy();
-      const rest = targets.filter((hint) =>
-        hint !== target && !failed.has(hint)
-      );
-      resolve({ socket, target, rest, errors });
     };
-    const onAbort = () => {
-      reject(signal.reason);
-      finish(targets[0]);
+    const fail = (error: unknown) => {
+      done();
+      socket.destroy();
+      reject(error);
     };
-    const tryNext = () => {
-      stagger?.cancel();
-      if (next >= targets.length) return;
-      const target = targets[next++];
-      const socket = net.connect({ host: target.host, port: target.port });
-      if (!keepAlive) socket.unref();
-      sockets.add(socket);
-      // It stays: an error that nobody listens for would end the process.
-      socket.on("error", (error: Error) => {
-        if (over) return;
-        failed.add(target);
-        const { host, port } = target;
-        errors.push(`${formatHint(host, port)}: ${messageOf(error)}`);
-        if (failed.size === targets.length) finish(target);
-        else tryNext();
-      });
-      socket.once("connect", () => {
-        if (over) return;
-        socket.pause();
-        finish(target, socket);
-      });
-      stagger = clock.setTimer(tryNext, STAGGER_MS, { keepAlive: false });
-    };
+    const failNamed = (reason: string) =>
+      fail(new NegotiationError(`${formatHint(host, port)}: ${reason}`));
+    const onAbort = () => fail(signal.reason);
     const deadline = clock.setTimer(
-      () => {
-        errors.push(`no answer within ${timeoutMs / 1000} s`);
-        finish(targets[0]);
-      },
+      () => failNamed(`no answer within ${timeoutMs / 1000} s`),
       timeoutMs,
       { keepAlive: false },
     );
+    // It stays: an error that nobody listens for would end the process.
+    socket.on("error", (error: Error) => failNamed(messageOf(error)));
+    socket.once("connect", () => {
+      if (signal.aborted) return;
+      done();
+      socket.pause();
+      resolve(socket);
+    });
     signal.addEventListener("abort", onAbort);
-    tryNext();
   });
 }

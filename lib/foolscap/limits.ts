@@ -41,6 +41,12 @@ export interface Limits {
   readonly connections: number;
   /** Connections on a listener that are still negotiating. */
   readonly negotiating: number;
+  /**
+   * Milliseconds that a connection on a listener has for asking for a Tub, and for all of the
+   * negotiation, before it must make room for newcomers when so many are negotiating.
+   */
+  readonly requestMs: number;
+  readonly stuckMs: number;
   /** Milliseconds of silence after which a PING is sent; Foolscap's own figure. */
   readonly keepaliveMs: number;
   /** Milliseconds of silence after which a connection is given up. */
@@ -68,6 +74,8 @@ export const defaultLimits: Limits = {
   pendingBytes: 32 * 1024 * 1024,
   connections: 20_000,
   negotiating: 4_000,
+  requestMs: 5_000,
+  stuckMs: 30_000,
   keepaliveMs: 240_000,
   silenceMs: 720_000,
 };

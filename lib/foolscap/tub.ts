@@ -7,10 +7,12 @@ import { createHash } from "node:crypto";
 import net from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "@std/encoding";
+import { AcceptLog } from "../accept_log.ts";
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Identity } from "./certificate.ts";
 import { Connection } from "./connection.ts";
+import { type Double, Doubles } from "./doubles.ts";
 import { ConnectionLost, FurlError, NegotiationError } from "./errors.ts";
 import {
   formatFurl,
@@ -19,6 +21,7 @@ import {
   parseFurl,
   parseHint,
   randomSwissnum,
+  type TcpHint,
 } from "./furl.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import {
@@ -31,11 +34,25 @@ import {
   mayReplace,
   Negotiation,
 } from "./negotiation.ts";
-import { dialTcp } from "./dial.ts";
+import { dialTcp, firstOf, type Turn } from "./dial.ts";
 import type { Referenceable, RemoteReference } from "./references.ts";
 import { secureClient, SecureServer, type SecureSocket } from "./tls.ts";
 
 const logger = getLogger(["gatherer", "foolscap"]);
+
+/** How long a hint is waited for that took the connection, before the next is tried beside it. */
+const GREETING_MS = 5_000;
+/** The same from its answer on: with a thousand others at once, TLS takes its time. */
+const HANDSHAKE_MS = 20_000;
+
+/** A connection on a listener that is being negotiated. */
+interface Newcomer {
+  /** When it came, on the monotonic clock. */
+  readonly since: number;
+  /** Whether it has asked for the Tub, which a good peer does at once. */
+  hasAsked: boolean;
+  readonly abort: AbortController;
+}
 
 /** How a {@linkcode Tub} is set up. */
 export interface TubOptions {
@@ -62,10 +79,14 @@ export class Tub {
   readonly #listeners: net.Server[] = [];
   /** Every socket that is open, and TLS over it as well, with how to end it. */
   readonly #sockets = new Map<net.Socket, AbortController>();
+  /** In the order in which they came. */
+  readonly #newcomers = new Set<Newcomer>();
   #accepted = 0;
   #negotiating = 0;
   readonly #connections = new Map<string, Connection>();
   readonly #dialling = new Map<string, Promise<Connection>>();
+  readonly #doubles: Doubles;
+  readonly #acceptLog: AcceptLog;
   /** As slave: what each peer that decided called our last connection. */
   readonly #lastConnections = new Map<string, ConnectionId>();
   #seqnum = 0;
@@ -85,11 +106,32 @@ export class Tub {
     this.limits = { ...defaultLimits, ...options.limits };
     this.tubid = options.identity.tubid;
     this.#server = new SecureServer(options.identity, this.limits);
+    this.#doubles = new Doubles(this.#clock, this.limits.connections);
+    this.#acceptLog = new AcceptLog(
+      logger,
+      this.#clock,
+      "connections of nodes",
+    );
   }
 
   /** How many peers are connected. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** The identities that two programs use at the same time, at present: copied certificates. */
+  doubles(): Double[] {
+    return this.#doubles.list();
+  }
+
+  /** Whether a peer's identity is one of {@linkcode doubles}. */
+  isDouble(tubid: string): boolean {
+    return this.#doubles.has(tubid);
+  }
+
+  /** Whether no connection can be taken at present, as with too many open files. */
+  get isDeaf(): boolean {
+    return this.#acceptLog.isFailing;
   }
 
   /**
@@ -109,7 +151,7 @@ export class Tub {
         server.off("error", reject);
         server.on(
           "error",
-          (error) => logger.error("listening failed: {error}", { error }),
+          (error) => this.#acceptLog.failed(whyNotAccepted(error)),
         );
         this.#listeners.push(server);
         resolve((server.address() as net.AddressInfo).port);
@@ -166,6 +208,8 @@ export class Tub {
 
   async #close(): Promise<void> {
     this.#sweeper?.cancel();
+    this.#doubles.close();
+    this.#acceptLog.close();
     const reason = new ConnectionLost("the connection was closed on this side");
     this.#closing.abort(reason);
     const ended: Promise<unknown>[] = [...this.#dialling.values()];
@@ -204,42 +248,49 @@ export class Tub {
     if (targets.length === 0) {
       throw new FurlError("the FURL has no usable location hint");
     }
-    const failures: string[] = [];
-    while (targets.length > 0) {
-      const { socket, target, rest, errors } = await dialTcp(targets, {
-        clock: this.#clock,
-        timeoutMs: this.limits.connectMs,
-        signal: this.#closing.signal,
-        keepAlive: this.#keepAlive,
-      });
-      failures.push(...errors);
-      if (!socket) break;
-      targets.splice(0, targets.length, ...rest);
-      const address = formatAddress(target.host, target.port);
-      try {
-        return await this.#negotiated(socket, async (abort) => {
-          const { signal } = abort;
-          await this.#requestUpgrade(socket, furl.tubid, target.host, signal);
-          const secure = await secureClient(socket, this.#identity, {
-            limits: this.limits,
-            signal,
-          });
-          if (secure.peerTubid !== furl.tubid) {
-            throw new NegotiationError(
-              "the peer is another Tub than the FURL names",
-            );
-          }
-          return this.#negotiate(secure, address, "client", abort, furl.tubid);
+    return await firstOf(
+      targets,
+      (target, turn) => this.#attempt(furl, target, turn),
+      { clock: this.#clock, signal: this.#closing.signal },
+    );
+  }
+
+  /** Tries one location hint. */
+  async #attempt(
+    { tubid }: Furl,
+    target: TcpHint,
+    turn: Turn,
+  ): Promise<Connection> {
+    const socket = await dialTcp(target, {
+      clock: this.#clock,
+      timeoutMs: this.limits.connectMs,
+      signal: turn.signal,
+      keepAlive: this.#keepAlive,
+    });
+    turn.patience(GREETING_MS);
+    const address = formatAddress(target.host, target.port);
+    try {
+      return await this.#negotiated(socket, async (abort) => {
+        const { signal } = abort;
+        await this.#requestUpgrade(socket, tubid, target.host, signal);
+        turn.patience(HANDSHAKE_MS);
+        const secure = await secureClient(socket, this.#identity, {
+          limits: this.limits,
+          signal,
         });
-      } catch (error) {
-        this.#closing.signal.throwIfAborted();
-        // One of us two may have refused it because the peer connected to us meanwhile.
-        const present = this.#connections.get(furl.tubid);
-        if (present) return present;
-        failures.push(`${address}: ${messageOf(error)}`);
-      }
+        if (secure.peerTubid !== tubid) {
+          throw new NegotiationError(
+            "the peer is another Tub than the FURL names",
+          );
+        }
+        return this.#negotiate(secure, address, "client", abort, tubid);
+      }, turn.signal);
+    } catch (error) {
+      // One of us two may have refused it because the peer connected to us meanwhile.
+      const present = this.#connections.get(tubid);
+      if (present) return present;
+      throw new NegotiationError(`${address}: ${messageOf(error)}`);
     }
-    throw new NegotiationError(`cannot connect: ${failures.join("; ")}`);
   }
 
   #accept(socket: net.Socket): void {
@@ -254,11 +305,12 @@ export class Tub {
       });
     };
     if (this.#closing.signal.aborted) return void socket.destroy();
+    this.#acceptLog.took();
     if (this.#accepted >= this.limits.connections) {
       socket.destroy();
       return refuse(`${this.limits.connections} connections are open already`);
     }
-    if (this.#negotiating >= this.limits.negotiating) {
+    if (this.#negotiating >= this.limits.negotiating && !this.#makeRoom()) {
       socket.destroy();
       return refuse(
         `${this.limits.negotiating} connections are being negotiated already`,
@@ -267,24 +319,58 @@ export class Tub {
     this.#accepted++;
     socket.once("close", () => this.#accepted--);
     this.#negotiated(socket, async (abort) => {
-      await this.#answerUpgrade(socket, abort.signal);
-      const secure = await this.#server.secure(socket, abort.signal);
-      return this.#negotiate(secure, address, "server", abort);
+      const since = this.#clock.monotonic();
+      const newcomer = { since, hasAsked: false, abort };
+      this.#newcomers.add(newcomer);
+      try {
+        await this.#answerUpgrade(socket, abort.signal);
+        newcomer.hasAsked = true;
+        const secure = await this.#server.secure(socket, abort.signal);
+        return await this.#negotiate(secure, address, "server", abort);
+      } finally {
+        this.#newcomers.delete(newcomer);
+      }
     }).catch((error) => {
       if (!this.#closing.signal.aborted) refuse(messageOf(error));
     });
   }
 
   /**
+   * Ends the negotiation that has had its time and got nowhere, so that those that say nothing
+   * cannot keep everybody out: one that has not even asked for a Tub, or else one that got stuck.
+   * @returns Whether there was one.
+   */
+  #makeRoom(): boolean {
+    const { requestMs, stuckMs } = this.limits;
+    const now = this.#clock.monotonic();
+    let stuck: Newcomer | undefined;
+    for (const newcomer of this.#newcomers) {
+      const age = now - newcomer.since;
+      // Those after it are younger.
+      if (age < Math.min(requestMs, stuckMs)) break;
+      if (newcomer.abort.signal.aborted) continue;
+      if (!newcomer.hasAsked && age >= requestMs) {
+        return giveWay(newcomer, age);
+      }
+      if (age >= stuckMs) stuck ??= newcomer;
+    }
+    return stuck !== undefined && giveWay(stuck, now - stuck.since);
+  }
+
+  /**
    * Runs a negotiation with its deadline; if it fails the socket is gone afterwards. `abort` lives
    * as long as the socket: it ends what is there, be it a negotiation or a connection.
+   * @param wanted Aborts when the negotiation, and only that, is to be given up.
    */
   async #negotiated(
     socket: net.Socket,
     run: (abort: AbortController) => Promise<Connection>,
+    wanted?: AbortSignal,
   ): Promise<Connection> {
     const abort = new AbortController();
     const { signal } = abort;
+    const onUnwanted = () => abort.abort(wanted!.reason);
+    wanted?.addEventListener("abort", onUnwanted);
     this.#track(socket, abort);
     // Whoever reads learns of errors by "close"; one that nobody listens for would end the process.
     socket.on("error", () => {});
@@ -307,6 +393,7 @@ export class Tub {
     try {
       // It may have been closed between the socket's being there and this.
       this.#closing.signal.throwIfAborted();
+      wanted?.throwIfAborted();
       return await run(abort);
     } catch (error) {
       socket.destroy();
@@ -315,6 +402,7 @@ export class Tub {
       this.#negotiating--;
       timer.cancel();
       signal.removeEventListener("abort", onAbort);
+      wanted?.removeEventListener("abort", onUnwanted);
     }
   }
 
@@ -451,6 +539,7 @@ export class Tub {
       new ConnectionLost("the peer connected anew"),
     );
     this.#connections.set(peer.tubid, connection);
+    this.#doubles.seen(peer);
     if (!agreement.master && agreement.connection) {
       remember(
         this.#lastConnections,
@@ -476,6 +565,24 @@ export class Tub {
       { keepAlive: false },
     );
   }
+}
+
+/** Ends a negotiation in favour of a newcomer. */
+function giveWay({ abort, hasAsked }: Newcomer, age: number): true {
+  const seconds = Math.floor(age / 1000);
+  abort.abort(
+    new NegotiationError(
+      `it made room for another: ${
+        hasAsked ? "negotiation was not finished" : "it had not asked for a Tub"
+      } within ${seconds} s`,
+    ),
+  );
+  return true;
+}
+
+/** Why the system gave us no connection, in words. */
+function whyNotAccepted(error: Error): string {
+  return messageOf(error);
 }
 
 /** Sets a key of a map that forgets its oldest beyond `most` keys. */

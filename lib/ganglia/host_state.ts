@@ -1,5 +1,12 @@
 import type { Host } from "../tree/host.ts";
+import {
+  type NodeStatus,
+  SILENT_SECONDS,
+  type StateLimits,
+  statusOf,
+} from "../tree/state.ts";
 import type { Cluster } from "../tree/tree.ts";
+import { ageWhenRead, downAfter } from "./xml/up.ts";
 
 /** A point in time on both clocks. */
 export interface Instant {
@@ -10,15 +17,13 @@ export interface Instant {
 }
 
 /**
- * TMAX of hosts whose source names none: to Ganglia a host is down from 4 × TMAX on, and a node
- * that has not answered for 300 s is silent.
+ * TMAX of hosts whose source names none: to Ganglia a host is down from 4 × TMAX on, and so it is
+ * when it is silent.
  */
-export const PLAIN_TMAX = 75;
+export const PLAIN_TMAX = SILENT_SECONDS / 4;
 
-/** Ganglia's rule (gmetad 3.7.2, `startElement_HOST`): down from so many times TMAX on. */
-const TMAX_FACTOR = 4;
-/** Without a TMAX, it must have been heard of within so many seconds. */
-const WITHOUT_TMAX = 60;
+/** A host is late after so many times TMAX, and one interval of its source. */
+const LATE_FACTOR = 2;
 
 /**
  * When what is known of a host was received, on the monotonic clock: when its source answered, for
@@ -46,21 +51,81 @@ export function isDead(of: Pick<Cluster, "source">): boolean {
 }
 
 /**
- * Whether a host is up. Its age goes on after it was received; if its source is dead, it is down.
+ * Whether a host is up, as gmetad sees it: if its figures are present ones, but never if its source
+ * is dead.
  */
 export function isUp(
   host: Host,
   cluster: Omit<Cluster, "hosts">,
   instant: Instant,
 ): boolean {
-  if (isDead(cluster)) return false;
-  const age = secondsBetween(
-    receivedAt(host, cluster, instant),
-    instant.monotonic,
+  return !isDead(cluster) && isPresent(host, cluster, instant);
+}
+
+/** Whether the figures of a host are its present ones, by their age alone. */
+export function isPresent(
+  host: Host,
+  cluster: Omit<Cluster, "hosts">,
+  instant: Instant,
+): boolean {
+  const limit = host.detail ? downAfter(host.detail) : SILENT_SECONDS;
+  return ageOf(host, cluster, instant) < limit;
+}
+
+/**
+ * The state of any host: of a node that attached by itself, and of one that a gmond tells of. The
+ * latter is late if it, or its source, has missed what Ganglia expects of it, and silent when
+ * gmetad calls it down for its age; one that its gmond no longer tells of is gone then.
+ *
+ * @param limits Of nodes that attach by themselves.
+ */
+export function statusOfHost(
+  host: Host,
+  cluster: Omit<Cluster, "hosts">,
+  limits: StateLimits,
+  instant: Instant,
+): NodeStatus {
+  const { detail, life } = host;
+  const now = instant.monotonic;
+  if (!detail) return statusOf(life, limits, now);
+  const silent = downAfter(detail);
+  const age = ageOf(host, cluster, instant);
+  const interval = cluster.source?.interval ?? 0;
+  const isGone = life.attachedAt === undefined && age >= silent;
+  return statusOf(
+    {
+      ...life,
+      answeredAt: now - age * 1000,
+      attachedAt: isGone ? undefined : life.attachedAt ?? -Infinity,
+      detachedAt: now - (age - silent) * 1000,
+      failure: life.detachReason ?? failureOf(cluster),
+    },
+    {
+      lateMs: (LATE_FACTOR * detail.tmax + interval) * 1000,
+      silentMs: silent * 1000,
+    },
+    now,
   );
+}
+
+/**
+ * The age of a host in whole seconds, as gmetad counts it. It goes on after it was received; if it
+ * is not known when that was, from the present on.
+ */
+function ageOf(
+  host: Host,
+  cluster: Omit<Cluster, "hosts">,
+  instant: Instant,
+): number {
   const { detail } = host;
-  if (!detail) return age < TMAX_FACTOR * PLAIN_TMAX;
-  if (detail.tmax > 0) return detail.tn + age < TMAX_FACTOR * detail.tmax;
+  const since = receivedAt(host, cluster, instant);
+  const age = secondsBetween(since, instant.monotonic);
+  if (!detail) return age;
   const localtime = cluster.detail?.localtime ?? detail.reported;
-  return Math.abs(localtime - detail.reported) + age < WITHOUT_TMAX;
+  return ageWhenRead(detail, localtime) + age;
+}
+
+function failureOf({ source }: Pick<Cluster, "source">): string | undefined {
+  return source?.failure &&
+    `its source ${source.name} fails: ${source.failure}`;
 }

@@ -6,8 +6,13 @@ import {
   parseIdentity,
 } from "../foolscap/certificate.ts";
 import { parseFurl, parseHint } from "../foolscap/furl.ts";
+import { removeFile, replaceFile, syncDirectoryOf } from "../durable_file.ts";
 import { messageOf, UserError } from "../errors.ts";
 import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
+
+/** The Tub's key and certificate. */
+const IDENTITY_NAME = "stats_gatherer.pem";
+const FURL_NAME = "stats_gatherer.furl";
 
 /**
  * A gatherer's home: its key, its FURL, where it listens, its snapshot. The files are laid out
@@ -17,7 +22,14 @@ export class BaseDir {
   /** Complaints about what was found, for the log. */
   readonly complaints: string[] = [];
 
-  private constructor(readonly path: string) {}
+  /** Which directory it is, whatever its name: it may be mounted, moved or removed. */
+  #place: Place;
+  /** What is in the identity's file. */
+  #identityText: string | undefined;
+
+  private constructor(readonly path: string, place: Place) {
+    this.#place = place;
+  }
 
   /**
    * Opens a base directory; one that does not exist is made.
@@ -29,6 +41,7 @@ export class BaseDir {
     try {
       await Deno.mkdir(path, { mode });
       await Deno.chmod(path, mode);
+      await syncDirectoryOf(path.replace(/\/+$/, ""));
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) {
         throw new UserError(
@@ -41,7 +54,43 @@ export class BaseDir {
       }
       await narrow(path, info.mode, mode);
     }
-    return new BaseDir(path);
+    const basedir = new BaseDir(path, await Deno.stat(path));
+    for (const name of [IDENTITY_NAME, FURL_NAME, "port", "location"]) {
+      // Left by a write that was cut short; the next one can do without this.
+      await removeFile(`${basedir.file(name)}.tmp`).catch(() => {});
+    }
+    return basedir;
+  }
+
+  /**
+   * Makes sure that the directory is the one that was opened, or has come back elsewhere with this
+   * gatherer's key in it. To be asked before something is written into it: where a file system was
+   * mounted there may be an empty directory now, and its operator must not find a second home there.
+   * @throws UserError when it is gone or another one.
+   */
+  async check(): Promise<void> {
+    const { path } = this;
+    let found: Place;
+    try {
+      found = await Deno.stat(path);
+    } catch (error) {
+      throw new UserError(
+        error instanceof Deno.errors.NotFound
+          ? `the base directory ${path} is gone; put it back`
+          : `cannot look at the base directory ${path}: ${reasonOf(error)}`,
+      );
+    }
+    const { dev, ino } = this.#place;
+    if (found.dev === dev && found.ino === ino) return;
+    const key = await Deno.readTextFile(this.file(IDENTITY_NAME))
+      .catch(() => undefined);
+    if (key === undefined || key !== this.#identityText) {
+      throw new UserError(
+        `the base directory ${path} is another one than at the start, without this gatherer's key: ` +
+          "nothing is written into it; put back the one that was there, or start the gatherer again",
+      );
+    }
+    this.#place = found;
   }
 
   /** The path of a file in the directory. */
@@ -54,16 +103,16 @@ export class BaseDir {
    * @throws UserError when the file is there but unusable. It is never overwritten.
    */
   async identity(): Promise<Identity> {
-    const path = this.file("stats_gatherer.pem");
+    const path = this.file(IDENTITY_NAME);
     const found = await this.#readSecret(path);
     if (found === undefined) {
       const identity = await generateIdentity();
-      await this.#write(
-        path,
-        () => writeSecret(path, formatIdentity(identity)),
-      );
+      const text = formatIdentity(identity);
+      await this.#write(path, () => writeSecret(path, text));
+      this.#identityText = text;
       return identity;
     }
+    this.#identityText = found;
     try {
       return parseIdentity(found);
     } catch (error) {
@@ -81,7 +130,7 @@ export class BaseDir {
    * @throws UserError when the file is unusable or belongs to another key.
    */
   async swissnum(tubid: string): Promise<string | undefined> {
-    const path = this.file("stats_gatherer.furl");
+    const path = this.file(FURL_NAME);
     const found = await this.#readSecret(path);
     if (found === undefined) return undefined;
     let furl;
@@ -105,7 +154,7 @@ export class BaseDir {
 
   /** Keeps the FURL, unless the file says the same already. */
   async saveFurl(furl: string): Promise<void> {
-    const path = this.file("stats_gatherer.furl");
+    const path = this.file(FURL_NAME);
     const found = await readSecret(path);
     if (found?.text.trim() === furl) return;
     await this.#write(path, () => writeSecret(path, `${furl}\n`));
@@ -141,12 +190,13 @@ export class BaseDir {
   async #saveText(name: string, text: string): Promise<void> {
     const path = this.file(name);
     if (await this.#readText(path) === text) return;
-    await this.#write(path, () => Deno.writeTextFile(path, text));
+    await this.#write(path, () => replaceFile(path, text, 0o644));
   }
 
+  /** An empty file says nothing: a crash may have left it so. */
   async #readText(path: string): Promise<string | undefined> {
     try {
-      return await Deno.readTextFile(path);
+      return await Deno.readTextFile(path) || undefined;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       throw new UserError(`cannot read ${path}: ${reasonOf(error)}`);
@@ -166,6 +216,12 @@ export class BaseDir {
       throw new UserError(`cannot write ${path}: ${reasonOf(error)}`);
     }
   }
+}
+
+/** What the system knows a directory by. */
+interface Place {
+  readonly dev: number;
+  readonly ino: number | null;
 }
 
 /** Takes permissions from a directory that are not in `mode`. */

@@ -4,18 +4,23 @@
  * @module
  */
 import { lookup } from "node:dns/promises";
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import ipaddr from "ipaddr.js";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import type { GmetadConf } from "../ganglia/conf/conf.ts";
+import type {
+  CarbonConf,
+  DataSource,
+  GmetadConf,
+  SectionLine,
+} from "../ganglia/conf/conf.ts";
 import { summarizeInSteps } from "../ganglia/summary.ts";
 import { type Access, parseAccess } from "../munin_node/access.ts";
 import { readAlertConfig } from "../alert/config.ts";
 import { AlertPlugin } from "../plugins/alert.ts";
 import { CarbonPlugin } from "../plugins/carbon.ts";
 import { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
-import type { Plugin } from "../plugins/plugin.ts";
 import { RrdPlugin } from "../plugins/rrd.ts";
 import { RrdSummaryPlugin } from "../plugins/rrd_summary.ts";
 import { parseAddress } from "../rrd/address.ts";
@@ -24,6 +29,9 @@ import { RrdtoolWriter } from "../rrd/rrdtool.ts";
 import type { RrdWriter } from "../rrd/writer.ts";
 import { GmondSource } from "../sources/gmond.ts";
 import type { Tree } from "../tree/tree.ts";
+import type { GangliaOptions } from "./options.ts";
+import type { Part } from "./parts.ts";
+import { VERSION } from "../version.ts";
 import { loadPlugins } from "./plugin_loader.ts";
 import type { Summarize } from "./plugins.ts";
 
@@ -31,17 +39,8 @@ const logger = getLogger(["gatherer", "ganglia"]);
 
 /** Where gmetad keeps its RRDs. Source: gmetad 3.7.2 as Debian builds it. */
 export const DEFAULT_RRD_ROOTDIR = "/var/lib/ganglia/rrds";
-/** Where gmetad-python looks for plugins on most systems. */
+/** Where plugins are unless the file names a directory; it need not be there. */
 const DEFAULT_PLUGINS_DIR = "/usr/lib/ganglia/gatherer/plugins";
-
-/** How the part that is Ganglia's is run. */
-export interface GangliaOptions {
-  readonly conf: GmetadConf;
-  /** The address that both ports listen on; left out: every one. */
-  readonly host?: string;
-  /** This program's version. */
-  readonly version: string;
-}
 
 /** What the gatherer around it brings along. */
 export interface GangliaSurroundings {
@@ -51,16 +50,8 @@ export interface GangliaSurroundings {
   readonly basedir: string;
   /** Milliseconds from one poll of the nodes that attach to the next. */
   readonly intervalMs: number;
-}
-
-/** The part that is Ganglia's. */
-export interface GangliaParts {
-  readonly ports: GangliaPortsPlugin;
-  /** All plugins, those of others first. */
-  readonly plugins: readonly Plugin[];
-  readonly sources: readonly GmondSource[];
-  /** For the gatherer's own statistics. */
-  counts(): [name: string, value: number][];
+  /** Told when a poll of a data source is over. */
+  readonly onRound: () => void;
 }
 
 /** How clusters are summed up, for those who are told of them. */
@@ -73,106 +64,202 @@ export function gangliaSummaries(clock: Clock): Summarize {
     });
 }
 
-/**
- * Builds the sources and plugins that a gmetad.conf asks for; nothing is started yet.
- *
- * @throws UserError when the configuration asks for what cannot be.
- */
-export async function makeGanglia(
-  { conf, host, version }: GangliaOptions,
-  { tree, clock, basedir, intervalMs }: GangliaSurroundings,
-): Promise<GangliaParts> {
-  for (const warning of conf.warnings) logger.warn(warning);
-  const rrds = conf.writeRrds
-    ? makeRrds(conf, clock, intervalMs / 1000)
-    : undefined;
-  const carbon = conf.carbon && new CarbonPlugin({
-    ...conf.carbon,
-    caseSensitiveHostnames: conf.caseSensitiveHostnames,
-    clock,
-  });
-  const ports = new GangliaPortsPlugin({
+/** The name of the part that answers on gmetad's ports. */
+export const GANGLIA_PORTS = "gmetad's ports";
+
+/** The sources and plugins that a gmetad.conf asks for; the plugins of others come first. */
+export function gangliaParts(
+  options: GangliaOptions,
+  surroundings: GangliaSurroundings,
+): Part[] {
+  const { conf } = options;
+  return [
+    othersPart(conf, surroundings),
+    portsPart(options, surroundings),
+    ...(conf.writeRrds ? rrdParts(conf, surroundings) : []),
+    ...(conf.carbon ? [carbonPart(conf, conf.carbon, surroundings)] : []),
+    ...alertParts(conf, surroundings),
+    ...conf.dataSources.map((source) => sourcePart(conf, source, surroundings)),
+  ];
+}
+
+function othersPart(conf: GmetadConf, { clock }: GangliaSurroundings): Part {
+  const options = {
+    directory: nearConf(conf, conf.pluginsDir ?? DEFAULT_PLUGINS_DIR),
+    configured: conf.pluginsDir !== undefined,
+  };
+  return {
+    name: `plugins of ${options.directory}`,
+    kind: "plugin",
+    settings: {
+      options,
+      sections: withoutPlaces(conf.sections),
+      files: fingerprints(options.directory),
+    },
+    build: async () => ({
+      plugin: await loadPlugins({
+        ...options,
+        sections: conf.sections,
+        clock,
+      }),
+    }),
+  };
+}
+
+function portsPart(
+  { conf, host }: GangliaOptions,
+  { clock }: GangliaSurroundings,
+): Part {
+  const options = {
     gridName: conf.gridname,
     authority: conf.authority ?? `http://${Deno.hostname()}/ganglia/`,
     xmlPort: conf.xmlPort,
     interactivePort: conf.interactivePort,
     host,
-    trusted: await trustedBy(conf),
-    clock,
-    version,
     summarizedMetrics: conf.summarizedMetrics.length > 0
       ? new Set(conf.summarizedMetrics)
       : undefined,
-  });
-  const alertSection = conf.sections.get("alert");
-  const others = await loadPlugins({
-    directory: nearConf(conf, conf.pluginsDir ?? DEFAULT_PLUGINS_DIR),
-    configured: conf.pluginsDir !== undefined,
-    sections: conf.sections,
-    clock,
-  });
+  };
+  const { allTrusted, trustedHosts } = conf;
   return {
-    ports,
-    plugins: [
-      ...others,
-      ports,
-      ...(rrds ? [rrds.hosts, rrds.summaries] : []),
-      ...(carbon ? [carbon] : []),
-      ...(alertSection
-        ? [new AlertPlugin(readAlertConfig(alertSection), clock)]
-        : []),
-    ],
-    sources: conf.dataSources.map((source) =>
-      new GmondSource({
-        source,
-        tree,
+    name: GANGLIA_PORTS,
+    kind: "plugin",
+    settings: { options, allTrusted, trustedHosts },
+    claims: [`port ${conf.xmlPort}`, `port ${conf.interactivePort}`],
+    build: async () => ({
+      plugin: new GangliaPortsPlugin({
+        ...options,
+        trusted: await trustedBy(conf),
         clock,
-        salvageDirectory: resolve(basedir, "salvage"),
-        scalable: conf.scalable,
-      })
-    ),
-    counts() {
-      const counts: [string, number][] = [];
-      for (
-        const [name, values] of [
-          ["rrd", rrds?.hosts.counts],
-          ["rrd_summary", rrds?.summaries.counts],
-          ["carbon", carbon?.counts],
-        ] as const
-      ) {
-        for (const [what, count] of Object.entries(values ?? {})) {
-          counts.push([`gatherer.${name}_${what}`, count]);
-        }
-      }
-      return counts;
-    },
+        version: VERSION,
+      }),
+    }),
   };
 }
 
-function makeRrds(
-  conf: GmetadConf,
-  clock: Clock,
-  step: number,
-): { hosts: RrdPlugin; summaries: RrdSummaryPlugin } {
-  const common = () => ({
-    root: nearConf(conf, conf.rrdRootdir ?? DEFAULT_RRD_ROOTDIR),
-    writer: makeWriter(conf, clock),
-    clock,
-    rras: conf.rras,
-    step,
-  });
+function carbonPart(
+  { caseSensitiveHostnames }: GmetadConf,
+  carbon: CarbonConf,
+  { clock }: GangliaSurroundings,
+): Part {
+  const options = { ...carbon, caseSensitiveHostnames };
   return {
-    hosts: new RrdPlugin({
-      ...common(),
-      caseSensitiveHostnames: conf.caseSensitiveHostnames,
-    }),
-    summaries: new RrdSummaryPlugin({
-      ...common(),
-      unsummarizedMetrics: conf.unsummarizedMetrics,
-      unsummarizedSflowVmMetrics: conf.unsummarizedSflowVmMetrics,
-      summarizedMetrics: conf.summarizedMetrics,
+    name: "carbon",
+    kind: "plugin",
+    settings: options,
+    build: () => ({ plugin: new CarbonPlugin({ ...options, clock }) }),
+  };
+}
+
+function alertParts(
+  { sections }: GmetadConf,
+  { clock }: GangliaSurroundings,
+): Part[] {
+  const section = sections.get("alert");
+  if (!section) return [];
+  return [{
+    name: "alert",
+    kind: "plugin",
+    settings: section.map(withoutPlace),
+    build: () => ({ plugin: new AlertPlugin(readAlertConfig(section), clock) }),
+  }];
+}
+
+function sourcePart(
+  { scalable }: GmetadConf,
+  { name, intervalSeconds, hosts }: DataSource,
+  { tree, clock, basedir, onRound }: GangliaSurroundings,
+): Part {
+  const options = { source: { name, intervalSeconds, hosts }, scalable };
+  return {
+    name: `source ${name}`,
+    kind: "source",
+    settings: options,
+    build: () => ({
+      source: new GmondSource({
+        ...options,
+        tree,
+        clock,
+        salvageDirectory: resolve(basedir, "salvage"),
+        onPoll: onRound,
+      }),
     }),
   };
+}
+
+function rrdParts(
+  conf: GmetadConf,
+  { clock, intervalMs }: GangliaSurroundings,
+): Part[] {
+  const common = {
+    root: nearConf(conf, conf.rrdRootdir ?? DEFAULT_RRD_ROOTDIR),
+    rras: conf.rras,
+    step: intervalMs / 1000,
+  };
+  const { rrdcachedAddress, caseSensitiveHostnames } = conf;
+  const hosts = { ...common, caseSensitiveHostnames };
+  const summaries = {
+    ...common,
+    unsummarizedMetrics: conf.unsummarizedMetrics,
+    unsummarizedSflowVmMetrics: conf.unsummarizedSflowVmMetrics,
+    summarizedMetrics: conf.summarizedMetrics,
+  };
+  // Two that write the same files must not run at once.
+  const claims = (what: string) => [`${what} below ${common.root}`];
+  return [
+    {
+      name: "rrd",
+      kind: "plugin",
+      settings: { hosts, rrdcachedAddress },
+      claims: claims("hosts"),
+      build: () => ({
+        plugin: new RrdPlugin({
+          ...hosts,
+          clock,
+          writer: makeWriter(conf, clock),
+        }),
+      }),
+    },
+    {
+      name: "rrd_summary",
+      kind: "plugin",
+      settings: { summaries, rrdcachedAddress },
+      claims: claims("summaries"),
+      build: () => ({
+        plugin: new RrdSummaryPlugin({
+          ...summaries,
+          clock,
+          writer: makeWriter(conf, clock),
+        }),
+      }),
+    },
+  ];
+}
+
+/** Lines that have moved in the file say what they said before. */
+function withoutPlaces(
+  sections: GmetadConf["sections"],
+): ReadonlyMap<string, unknown> {
+  return new Map(
+    [...sections].map(([id, lines]) => [id, lines.map(withoutPlace)]),
+  );
+}
+
+function withoutPlace({ directive, text }: SectionLine): unknown {
+  return { directive, text };
+}
+
+/** What shows that a plugin's file is another than before. */
+function fingerprints(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => {
+      const { mtime, size } = Deno.statSync(join(directory, name));
+      return `${name} ${size} ${mtime?.getTime()}`;
+    }).sort();
+  } catch {
+    // Whoever loads them says what is the matter.
+    return [];
+  }
 }
 
 function makeWriter(conf: GmetadConf, clock: Clock): RrdWriter {
@@ -191,23 +278,45 @@ function nearConf({ path }: GmetadConf, wanted: string): string {
 }
 
 /** Who may ask: this machine always; names are looked up once, at the start, as gmetad does. */
-async function trustedBy(conf: GmetadConf): Promise<Access> {
-  if (conf.allTrusted) return parseAccess("0.0.0.0/0 ::/0", "all_trusted");
-  const rules = ["127.0.0.0/8", "::1"];
-  for (const name of conf.trustedHosts) {
-    if (/^[0-9.]+(\/\d+)?$/.test(name) || name.includes(":")) {
-      rules.push(name);
-      continue;
-    }
+export async function trustedBy(
+  { allTrusted, trustedHosts, path }: Pick<
+    GmetadConf,
+    "allTrusted" | "trustedHosts" | "path"
+  >,
+): Promise<Access> {
+  if (allTrusted) return parseAccess("0.0.0.0/0 ::/0", "all_trusted");
+  const rules = await Promise.all(trustedHosts.map(async (name) => {
+    const rule = numericRule(name);
+    if (rule !== undefined) return [rule];
     try {
       const found = await lookup(name, { all: true });
-      rules.push(...found.map(({ address }) => address));
+      return found.map(({ address }) => numericRule(address) ?? []).flat();
     } catch (error) {
       logger.warn(
         "trusted_hosts: the name {name} cannot be looked up, and may not ask: {reason}",
         { name, reason: messageOf(error) },
       );
+      return [];
     }
-  }
-  return parseAccess(rules.join(" "), `${conf.path}: trusted_hosts`);
+  }));
+  const all = ["127.0.0.0/8", "::1", ...rules.flat()];
+  return parseAccess(all.join(" "), `${path}: trusted_hosts`);
+}
+
+/**
+ * An address or network as a rule for {@linkcode parseAccess}, which is strict: of a network the
+ * first address, without a zone. `undefined` for a name, `127.1` among them.
+ */
+function numericRule(text: string): string | undefined {
+  const [host, bits] = text.split("/");
+  const kind = ipaddr.IPv4.isValidFourPartDecimal(host)
+    ? ipaddr.IPv4
+    : host.includes(":")
+    ? ipaddr.IPv6
+    : undefined;
+  if (!kind) return undefined;
+  const address = kind.parse(host.replace(/%.*$/s, "")).toNormalizedString();
+  if (bits === undefined) return address;
+  const length = Number(bits);
+  return `${kind.networkAddressFromCIDR(`${address}/${length}`)}/${length}`;
 }

@@ -1,84 +1,76 @@
+import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
+import { formatAddress, type HostPort } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
-import type { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
-import { MuninPlugin, type MuninPluginOptions } from "../plugins/munin.ts";
+import { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
+import { MuninPlugin } from "../plugins/munin.ts";
 import { SnapshotPlugin } from "../plugins/snapshot.ts";
 import { SpoolPlugin } from "../plugins/spool.ts";
 import { reasonOf } from "../secret_file.ts";
 import { loadSnapshot, SNAPSHOT_NAME } from "../snapshot/file.ts";
-import type { SnapshotNode } from "../snapshot/codec.ts";
 import { SPOOL_NAME } from "../spool/portion.ts";
 import { makeStatsGatherer } from "../sources/foolscap.ts";
 import { Poller } from "../sources/poller.ts";
+import { pollLimits } from "../tree/state.ts";
 import { Tree } from "../tree/tree.ts";
-import type { Metric } from "../tree/metric.ts";
+import { VERSION } from "../version.ts";
 import { BaseDir } from "./basedir.ts";
 import {
-  type GangliaOptions,
+  GANGLIA_PORTS,
+  gangliaParts,
   gangliaSummaries,
-  makeGanglia,
+  type GangliaSurroundings,
 } from "./ganglia.ts";
+import { degradedBy } from "./health.ts";
+import type { GathererOptions } from "./options.ts";
+import { type Part, Parts } from "./parts.ts";
+import {
+  type FixedSetting,
+  isEmptyPlan,
+  makePlan,
+  type Plan,
+  planLines,
+} from "./plan.ts";
 import { Plugins } from "./plugins.ts";
+import { restoreNode } from "./restore.ts";
+import { type NamedNode, Retired, RETIRED_NAME } from "./retired.ts";
 import { makeSelf } from "./self.ts";
+import { StateWatch } from "./state_watch.ts";
+import type { GathererStatus, LifeState } from "./status.ts";
 
 const logger = getLogger(["gatherer"]);
 
 /** The cluster of the nodes that attach over Foolscap. */
 export const FOOLSCAP_CLUSTER = "foolscap";
 
-/** A node that has not answered for longer is silent, and Munin is not told its last figures. */
-const SILENT_MS = 300_000;
+const TIMEOUT_MS = 20_000;
 
-/** How a gatherer is run. What is left out is as on its last start, or a sensible default. */
-export interface GathererOptions {
-  readonly basedir: string;
-  readonly clock: Clock;
-  /** The TCP port to listen on; 0: any that is free, then kept. */
-  readonly port?: number;
-  /** The address to listen on (default: every IPv4 address). */
-  readonly host?: string;
-  /** Names this machine in the FURL. */
-  readonly hostname?: string;
-  /** Location hints for the FURL; wins over `hostname`. */
-  readonly location?: readonly string[];
-  /** Milliseconds from one round to the next. */
-  readonly intervalMs: number;
-  /** Milliseconds after which an unanswered poll is given up. */
-  readonly timeoutMs?: number;
-  /** Whether the base directory, the snapshot and the spool are for their owner only. */
-  readonly private?: boolean;
-  /** Bytes that the spool of past figures takes at most; 0: there is none. */
-  readonly spoolBytes?: number;
-  /** Where and how Munin's masters are answered; left out: nowhere. */
-  readonly munin?: MuninServing;
-  /** What is gathered of Ganglia's gmonds, and answered as gmetad does; left out: nothing. */
-  readonly ganglia?: GangliaOptions;
+/** What a gatherer runs by, and where that came from. */
+export interface LoadedOptions {
+  readonly options: GathererOptions;
+  /** The configuration file; `undefined`: there is none. */
+  readonly file: string | undefined;
   /**
-   * Whether nodes may attach over Foolscap, the gatherer itself being the first (default: true).
+   * Makes true what they say of things around the gatherer, such as the log.
+   * @returns What takes it back.
+   * @throws UserError when it cannot be; then nothing is changed.
    */
-  readonly foolscap?: boolean;
+  adopt?(): Promise<() => Promise<void>>;
 }
 
-/** How Munin's masters are answered. */
-export interface MuninServing extends
-  Pick<
-    MuninPluginOptions,
-    "hostName" | "access" | "operators" | "selects" | "drilldown" | "version"
-  > {
-  /** Where all nodes together are one host. */
-  readonly all?: ListenAddress;
-  /** Where each node is a host of its own. */
-  readonly nodes?: ListenAddress;
-}
-
-/** Where to listen. */
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any that is free. */
-  readonly port: number;
+/** What a gatherer has around it. */
+export interface GathererSurroundings {
+  readonly clock: Clock;
+  /** The configuration file of the options; left out: there is none. */
+  readonly file?: string;
+  /**
+   * Reads the options again, for {@linkcode Gatherer.reload}; left out: they never change.
+   * @throws UserError when they cannot be used.
+   */
+  readonly load?: () => LoadedOptions | Promise<LoadedOptions>;
 }
 
 /** A gatherer that runs. */
@@ -89,15 +81,47 @@ export interface Gatherer extends AsyncDisposable {
   /** Where nodes attach; `undefined`: nowhere. */
   readonly port: number | undefined;
   /** Where gmetad's ports are. */
-  readonly ganglia: GangliaPortsPlugin["addresses"];
+  readonly ganglia: GangliaPortsPlugin["listening"];
   /** Where Munin's masters are answered. */
   readonly munin: {
-    readonly all?: ListenAddress;
-    readonly nodes?: ListenAddress;
+    readonly all?: HostPort;
+    readonly nodes?: HostPort;
   };
   readonly tree: Tree;
+  /** How it is. */
+  status(): GathererStatus;
+  /**
+   * Reads the configuration again and makes it true. What it does not change goes on untouched:
+   * nodes stay attached, and nothing that was gathered is lost.
+   *
+   * @returns What was done.
+   * @throws UserError when it cannot be used or cannot be made true; then all is as it was.
+   */
+  reload(): Promise<ReloadReport>;
+  /**
+   * Takes nodes out of all that is shown, or brings them back.
+   *
+   * @param pattern A key or nickname, or a pattern for some.
+   * @param undo Whether they are to come back.
+   * @returns Which.
+   * @throws UserError when no node is meant.
+   */
+  retire(pattern: string, undo?: boolean): Promise<NamedNode[]>;
+  /**
+   * Asks to be told when a round of any source is finished, whatever came of it.
+   * @returns A function that ends it.
+   */
+  onRound(listener: () => void): () => void;
   /** Ends it: the write under way is finished, plugins are told, connections closed. */
   stop(): Promise<void>;
+}
+
+/** What a reload has done. */
+export interface ReloadReport {
+  /** The plan that was carried out, a line for each thing. */
+  lines(): string[];
+  /** Whether nothing had to be done. */
+  readonly isEmpty: boolean;
 }
 
 /**
@@ -106,10 +130,24 @@ export interface Gatherer extends AsyncDisposable {
  * @throws UserError in one line when anything of this fails; then nothing is left running.
  */
 export async function startGatherer(
-  options: GathererOptions,
+  { clock, file, load, ...initial }: GathererOptions & GathererSurroundings,
 ): Promise<Gatherer> {
-  const { clock, intervalMs } = options;
   await using cleanup = new AsyncDisposableStack();
+  let options: GathererOptions = initial;
+  const life: { state: LifeState; since: number } = {
+    state: "starting",
+    since: clock.now(),
+  };
+  const enter = (state: LifeState) =>
+    Object.assign(life, { state, since: clock.now() });
+  const startedAt = life.since;
+  let configuration = { file: file ?? null, loadedAt: startedAt };
+  const pace = {
+    clock,
+    get intervalMs() {
+      return options.intervalMs;
+    },
+  };
 
   const basedir = await BaseDir.open(
     options.basedir,
@@ -122,12 +160,20 @@ export async function startGatherer(
   for (const complaint of basedir.complaints) logger.warn(complaint);
 
   const tree = new Tree(options.ganglia?.conf.gridname);
+  const retired = await Retired.open({
+    path: basedir.file(RETIRED_NAME),
+    mode: options.private ? 0o600 : 0o644,
+    tree,
+    clock,
+  });
   const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
   for (const node of loaded.nodes) {
     // Hosts of a data source have its cluster's name before theirs; they come with its first poll.
-    if (!node.key.includes("/")) restore(tree, node);
+    if (!node.key.includes("/")) {
+      restoreNode(tree, FOOLSCAP_CLUSTER, node, clock);
+    }
   }
   if (loaded.nodes.length > 0) {
     logger.info("the snapshot knows {count} nodes", {
@@ -135,51 +181,50 @@ export async function startGatherer(
     });
   }
 
+  const listeners = new Set<() => void>();
+  const onRound = () => {
+    for (const listener of listeners) listener();
+  };
+  const plugins = new Plugins(tree, clock, gangliaSummaries(clock));
+  cleanup.defer(() => plugins.stop());
   const snapshot = new SnapshotPlugin(
     snapshotPath,
     options.private ? 0o600 : 0o644,
-    { clock, intervalMs },
+    pace,
   );
-  const spool = options.spoolBytes === 0 ? undefined : new SpoolPlugin({
-    directory: basedir.file(SPOOL_NAME),
-    clock,
-    mode: options.private ? 0o600 : 0o644,
-    maxBytes: options.spoolBytes,
-  });
-  const munin = muninPlugins(options, spool && basedir.file(SPOOL_NAME));
-  const ganglia = options.ganglia &&
-    await makeGanglia(options.ganglia, {
+  await plugins.add(snapshot);
+  const parts = new Parts(plugins);
+  const partsOf = (options: GathererOptions) =>
+    partsFor(options, {
       tree,
       clock,
       basedir: basedir.path,
-      intervalMs,
+      intervalMs: options.intervalMs,
+      onRound,
     });
-  const plugins = new Plugins(
-    tree,
-    [
-      ...(ganglia?.plugins ?? []),
-      snapshot,
-      ...(spool ? [spool] : []),
-      ...Object.values(munin),
-    ],
-    ganglia && gangliaSummaries(clock),
+  for (const warning of options.ganglia?.conf.warnings ?? []) {
+    logger.warn(warning);
+  }
+  // What sources bring is to find all plugins there.
+  const wanted = partsOf(options);
+  await parts.apply(
+    makePlan([], wanted.filter(({ kind }) => kind === "plugin")),
   );
-  await plugins.start();
-  cleanup.defer(() => plugins.stop());
 
   // Registered in the order of the evening's reverse: first nobody is polled any more and the last
   // figures are handed on, then connections are closed, then the plugins finish.
   const tub = new Tub({ identity, clock });
   cleanup.defer(() => tub.close());
-  const timeoutMs = options.timeoutMs ?? 20_000;
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const poller = new Poller({
     tree,
     clock,
     cluster: FOOLSCAP_CLUSTER,
-    intervalMs,
+    intervalMs: options.intervalMs,
     timeoutMs,
   });
   cleanup.defer(() => poller.stop());
+  poller.onRound(onRound);
 
   const { port, furl } = options.foolscap === false
     ? { port: undefined, furl: undefined }
@@ -191,15 +236,16 @@ export async function startGatherer(
       swissnum,
     );
 
-  const limits = { lateMs: intervalMs + timeoutMs, silentMs: SILENT_MS };
+  const limits = () =>
+    pollLimits(options.intervalMs, options.timeoutMs ?? TIMEOUT_MS);
+  const stateWatch = new StateWatch({ tree, clock, limits });
+  stateWatch.start();
+  cleanup.defer(() => stateWatch.stop());
   const self = makeSelf({
     tub,
     clock,
     poller,
-    snapshot,
-    spool,
-    munin: Object.values(munin),
-    more: () => ganglia?.counts() ?? [],
+    plugins: () => plugins.plugins,
     tree,
     limits,
   });
@@ -214,30 +260,204 @@ export async function startGatherer(
       );
     }
   }
-  for (const source of ganglia?.sources ?? []) {
-    source.start();
-    cleanup.defer(() => source.stop());
-  }
+  cleanup.defer(() => parts.stopSources());
+  await parts.apply(makePlan(parts.specs, wanted));
+  enter("ready");
   logger.info("ready: {what}, a round every {seconds} s", {
     what: port === undefined
       ? "no node can attach"
       : `listening on port ${port}`,
-    seconds: intervalMs / 1000,
+    seconds: options.intervalMs / 1000,
   });
+
+  const reload = async (): Promise<ReloadReport> => {
+    if (!load) {
+      throw new UserError("there is no configuration to read again");
+    }
+    const next = await load();
+    const plan = makePlan(parts.specs, partsOf(next.options), {
+      before: fixedSettings(options),
+      after: fixedSettings(next.options),
+    });
+    const takeBack = await next.adopt?.();
+    try {
+      await parts.apply(plan);
+    } catch (error) {
+      await takeBack?.();
+      throw error;
+    }
+    for (const warning of next.options.ganglia?.conf.warnings ?? []) {
+      logger.warn(warning);
+    }
+    const { intervalMs, timeoutMs = TIMEOUT_MS } = next.options;
+    poller.configure({ intervalMs, timeoutMs });
+    options = next.options;
+    configuration = { file: next.file ?? null, loadedAt: clock.now() };
+    return reportOf(plan);
+  };
+
   const running = cleanup.move();
   let stopping: Promise<void> | undefined;
-  const stop = () =>
-    stopping ??= running.disposeAsync().then(() => logger.info("stopped"));
+  const stop = () => {
+    if (!stopping) enter("stopping");
+    return stopping ??= running.disposeAsync().then(() =>
+      logger.info("stopped")
+    );
+  };
+  let reloading: Promise<unknown> = Promise.resolve();
+  const muninAddress = (name: string) => {
+    const plugin = parts.plugin(name);
+    return plugin instanceof MuninPlugin ? plugin.address : undefined;
+  };
   return {
     furl,
     tubid: tub.tubid,
     port,
-    ganglia: ganglia?.ports.addresses,
-    munin: { all: munin.all?.address, nodes: munin.nodes?.address },
+    get ganglia() {
+      const plugin = parts.plugin(GANGLIA_PORTS);
+      return plugin instanceof GangliaPortsPlugin
+        ? plugin.listening
+        : undefined;
+    },
+    get munin() {
+      return { all: muninAddress(MUNIN.all), nodes: muninAddress(MUNIN.nodes) };
+    },
     tree,
+    status() {
+      const foolscap = poller.status;
+      const status: Omit<GathererStatus, "degraded"> = {
+        ...life,
+        version: VERSION,
+        pid: Deno.pid,
+        basedir: basedir.path,
+        startedAt,
+        lastRound: foolscap.lastSuccess,
+        rounds: poller.counts.rounds,
+        intervalSeconds: options.intervalMs / 1000,
+        listening: [
+          ...(port === undefined ? [] : [{
+            what: "nodes",
+            address: formatAddress({ host: options.host ?? "0.0.0.0", port }),
+          }]),
+          ...plugins.plugins.flatMap(({ addresses = {} }) =>
+            Object.entries(addresses).flatMap(([what, address]) =>
+              address === undefined ? [] : [{ what, address }]
+            )
+          ),
+        ],
+        configuration,
+        sources: [
+          ...(port === undefined ? [] : [foolscap]),
+          ...parts.sources.map(({ status }) => status),
+        ],
+        plugins: plugins.status,
+        nodes: [],
+      };
+      return {
+        ...status,
+        degraded: degradedBy(status, tub.doubles(), clock.now()),
+      };
+    },
+    reload() {
+      // One after another: each begins with what the one before has left.
+      const done = reloading.then(async () => {
+        if (stopping) throw new UserError("the gatherer is being stopped");
+        enter("reloading");
+        try {
+          return await reload();
+        } finally {
+          if (!stopping) enter("ready");
+        }
+      });
+      reloading = done.catch(() => {});
+      return done;
+    },
+    retire: (pattern, undo) => retired.retire(pattern, undo),
+    onRound(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function reportOf(plan: Plan): ReloadReport {
+  return { lines: () => planLines(plan), isEmpty: isEmptyPlan(plan) };
+}
+
+/** What cannot change while a gatherer runs: nodes know it by these, and files are open. */
+function fixedSettings(options: GathererOptions): FixedSetting[] {
+  const { basedir, port, host, hostname, location } = options;
+  return [
+    { name: "basedir", settings: basedir },
+    { name: "private", settings: options.private ?? false },
+    {
+      name: "where nodes attach",
+      settings: [port, host, hostname, location, options.foolscap ?? true],
+    },
+  ];
+}
+
+/** The names of the parts that answer Munin's masters. */
+const MUNIN = { all: "munin", nodes: "munin-nodes" } as const;
+
+/** All that comes and goes with the configuration. */
+function partsFor(
+  options: GathererOptions,
+  surroundings: GangliaSurroundings,
+): Part[] {
+  const { clock, basedir } = surroundings;
+  const mode = options.private ? 0o600 : 0o644;
+  const spool = {
+    directory: join(basedir, SPOOL_NAME),
+    mode,
+    maxBytes: options.spoolBytes,
+  };
+  const hasSpool = options.spoolBytes !== 0;
+  return [
+    ...(options.ganglia ? gangliaParts(options.ganglia, surroundings) : []),
+    ...(hasSpool
+      ? [{
+        name: "spool",
+        kind: "plugin" as const,
+        settings: spool,
+        claims: [spool.directory],
+        build: () => ({ plugin: new SpoolPlugin({ ...spool, clock }) }),
+      }]
+      : []),
+    ...muninParts(options, clock, hasSpool ? spool.directory : undefined),
+  ];
+}
+
+/** A plugin for each place where Munin's masters are answered. */
+function muninParts(
+  { munin }: GathererOptions,
+  clock: Clock,
+  spool: string | undefined,
+): Part[] {
+  const parts: Part[] = [];
+  for (const kind of ["all", "nodes"] as const) {
+    const address = munin?.[kind];
+    if (!munin || !address) continue;
+    const { all: _, nodes: __, ...how } = munin;
+    const settings = {
+      ...how,
+      ...address,
+      nodesAsHosts: kind === "nodes",
+      spool,
+    };
+    parts.push({
+      name: MUNIN[kind],
+      kind: "plugin",
+      settings,
+      claims: address.port === 0 ? [] : [`port ${address.port}`],
+      build: () => ({
+        plugin: new MuninPlugin({ ...settings, clock, version: VERSION }),
+      }),
+    });
+  }
+  return parts;
 }
 
 /** Listens for nodes, and keeps the FURL that they attach with. */
@@ -258,26 +478,6 @@ async function offerFurl(
   await basedir.saveAddress(port, location);
   await basedir.saveFurl(furl);
   return { port, furl };
-}
-
-/** A plugin for each place where Munin's masters are answered. */
-function muninPlugins(
-  { munin, clock }: GathererOptions,
-  spool: string | undefined,
-): { all?: MuninPlugin; nodes?: MuninPlugin } {
-  const plugins: { all?: MuninPlugin; nodes?: MuninPlugin } = {};
-  for (const kind of ["all", "nodes"] as const) {
-    const address = munin?.[kind];
-    if (!munin || !address) continue;
-    plugins[kind] = new MuninPlugin({
-      ...munin,
-      ...address,
-      nodesAsHosts: kind === "nodes",
-      spool,
-      clock,
-    });
-  }
-  return plugins;
 }
 
 async function listen(
@@ -310,26 +510,4 @@ function guessLocation(port: number): string[] {
   return [...new Set([...addresses, "127.0.0.1"])].map((address) =>
     formatHint(address, port)
   );
-}
-
-function restore(tree: Tree, node: SnapshotNode): void {
-  const metrics: Metric[] = [];
-  for (const [name, value] of node.counters) {
-    metrics.push({ name, value, slope: "positive" });
-  }
-  for (const [name, value] of node.stats) {
-    metrics.push({ name, value, slope: "both" });
-  }
-  const at = node.timestamp * 1000;
-  tree.update(FOOLSCAP_CLUSTER, node.key, {
-    nickname: node.nickname,
-    observation: {
-      incarnation: "",
-      sequence: 0,
-      measuredAt: at,
-      receivedAt: at,
-      metrics,
-    },
-    life: { detachReason: "not seen since this gatherer started" },
-  });
 }

@@ -22,6 +22,7 @@ export interface ChainLink {
  */
 export class PluginChain implements Plugin {
   readonly id = "plugins_dir";
+  readonly wantsSummary = true;
   readonly #links: readonly ChainLink[];
   readonly #clock: Clock;
   #workers: readonly PluginWorker[] = [];

@@ -34,11 +34,11 @@ export interface LoadPluginsOptions {
  * but not those that begin with a dot or `_`. Their code is not touched before they are started.
  * `docs/plugins.md` is the guide for their authors.
  *
- * @returns One plugin that stands for all of them, or none.
+ * @returns One plugin that stands for all of them, or none if there are none.
  */
 export async function loadPlugins(
   options: LoadPluginsOptions,
-): Promise<Plugin[]> {
+): Promise<Plugin | undefined> {
   const {
     sections,
     clock,
@@ -81,7 +81,7 @@ export async function loadPlugins(
       entries: sections.get(id) ?? [],
     });
   }
-  return links.length === 0 ? [] : [new PluginChain(links, clock)];
+  return links.length === 0 ? undefined : new PluginChain(links, clock);
 }
 
 async function pluginFiles(

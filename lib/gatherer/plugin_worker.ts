@@ -34,6 +34,13 @@ export interface PluginWorkerOptions {
   readonly limitMs: number;
 }
 
+const LEVELS: ReadonlySet<unknown> = new Set<LogLevel>([
+  "debug",
+  "info",
+  "warn",
+  "error",
+]);
+
 interface Pending {
   readonly name: string;
   readonly settle: (outcome: Outcome) => void;
@@ -61,7 +68,10 @@ export class PluginWorker {
   constructor(options: PluginWorkerOptions) {
     this.#options = options;
     this.#worker = new Worker(threadUrl(), { resourceLimits: MEMORY });
-    this.#worker.on("message", (message: FromThread) => this.#take(message));
+    this.#worker.on("message", (message: unknown) => {
+      if (isFromThread(message)) this.#take(message);
+      else this.#switchOff("it posted a message, which nobody here reads");
+    });
     this.#worker.on(
       "messageerror",
       () => this.#switchOff("it sent something that cannot be read"),
@@ -93,7 +103,11 @@ export class PluginWorker {
     if (!await this.call({ do: "import", url })) return false;
     const made = await this.#perform({ do: "getPlugin", id });
     if (!made) return false;
-    this.#methods = new Set(made.value as string[]);
+    if (!Array.isArray(made.value)) {
+      this.#switchOff("it posted a message in the place of an answer");
+      return false;
+    }
+    this.#methods = new Set(made.value);
     if (!this.has("parseConfig")) return true;
     return await this.call({
       do: "parseConfig",
@@ -217,4 +231,17 @@ export class PluginWorker {
     const { log, id } = this.#options;
     log[level]("{id}: {text}", { id, text: oneLine(text) });
   }
+}
+
+/** Whether the thread's own program sent a message: a plugin can post whatever it likes, too. */
+function isFromThread(message: unknown): message is FromThread {
+  if (typeof message !== "object" || message === null) return false;
+  const { level, text, fault, call, reason } = message as Record<
+    string,
+    unknown
+  >;
+  if ("level" in message) return LEVELS.has(level) && typeof text === "string";
+  if ("fault" in message) return typeof fault === "string";
+  return typeof call === "number" &&
+    ("reason" in message ? typeof reason === "string" : "value" in message);
 }

@@ -1,10 +1,9 @@
 import type { Clock } from "../clock.ts";
 import type { Tub } from "../foolscap/tub.ts";
-import type { MuninPlugin } from "../plugins/munin.ts";
-import type { SnapshotPlugin } from "../plugins/snapshot.ts";
-import type { SpoolPlugin } from "../plugins/spool.ts";
+import type { Plugin } from "../plugins/plugin.ts";
 import type { PolledNode, Poller } from "../sources/poller.ts";
-import { type NodeState, type StateLimits, statusOf } from "../tree/host.ts";
+import { statusOfHost } from "../ganglia/host_state.ts";
+import type { NodeState, StateLimits } from "../tree/state.ts";
 import type { Tree } from "../tree/tree.ts";
 import { CpuMonitor } from "../stats/cpu_monitor.ts";
 import { LoadMonitor } from "../stats/load_monitor.ts";
@@ -23,17 +22,12 @@ export function makeSelf(parts: {
   readonly tub: Tub;
   readonly clock: Clock;
   readonly poller: Poller;
-  readonly snapshot: SnapshotPlugin;
-  /** `undefined`: there is none. */
-  readonly spool: SpoolPlugin | undefined;
-  /** Where Munin's masters are answered. */
-  readonly munin: readonly MuninPlugin[];
-  /** More counters, of what only some gatherers do. */
-  more(): readonly [name: string, value: number][];
+  /** Those that run now. */
+  plugins(): readonly Plugin[];
   readonly tree: Tree;
-  readonly limits: StateLimits;
+  limits(): StateLimits;
 }): { readonly node: PolledNode } & Disposable {
-  const { tub, clock, poller, snapshot, spool, munin, tree, limits } = parts;
+  const { tub, clock, poller, tree, limits } = parts;
   const provider = new StatsProvider({ clock });
   const load = new LoadMonitor({ clock });
   const cpu = new CpuMonitor({ clock });
@@ -45,7 +39,7 @@ export function makeSelf(parts: {
   provider.registerProducer({
     name: "gatherer",
     getStats: () => ({
-      ...countStates(tree, limits, clock.monotonic()),
+      ...countStates(tree, limits(), clock),
       "gatherer.connections": tub.connectionCount,
     }),
   });
@@ -55,11 +49,7 @@ export function makeSelf(parts: {
     ["gatherer.poll_failures", poller.counts.failures],
     ["gatherer.attaches", poller.counts.attaches],
     ["gatherer.detaches", poller.counts.detaches],
-    ["gatherer.snapshot_writes", snapshot.counts.writes],
-    ["gatherer.snapshot_bytes", snapshot.counts.bytes],
-    ...(spool ? countsOfSpool(spool) : []),
-    ...(munin.length > 0 ? countsOfMunin(munin) : []),
-    ...parts.more(),
+    ...parts.plugins().flatMap(countsOf),
   ];
   return {
     node: {
@@ -87,30 +77,26 @@ export function makeSelf(parts: {
   };
 }
 
-function countsOfSpool({ counts }: SpoolPlugin): [string, number][] {
-  return [
-    ["gatherer.spool_frames", counts.frames],
-    ["gatherer.spool_bytes", counts.bytes],
-    ["gatherer.spool_missed", counts.missed],
-  ];
-}
-
-/** Of all places where Munin's masters are answered, together. */
-function countsOfMunin(
-  plugins: readonly MuninPlugin[],
-): [string, number][] {
-  return (["connections", "refused", "commands", "bytes", "aborted"] as const)
-    .map((what) => [
-      `gatherer.munin_${what}`,
-      plugins.reduce((sum, { counts }) => sum + (counts?.[what] ?? 0), 0),
-    ]);
+function countsOf({ id, counts = {} }: Plugin): [string, number][] {
+  const prefix = `gatherer.${id.replaceAll("-", "_")}`;
+  const found: [string, number][] = [];
+  const collect = (name: string, counts: object) => {
+    for (const [what, value] of Object.entries(counts)) {
+      if (typeof value === "number") found.push([`${name}_${what}`, value]);
+      else if (typeof value === "object" && value !== null) {
+        collect(`${name}_${what}`, value);
+      }
+    }
+  };
+  collect(prefix, counts);
+  return found;
 }
 
 /** How many nodes are in each state: `gatherer.nodes_attached`, `gatherer.nodes_late` and so on. */
 function countStates(
   tree: Tree,
   limits: StateLimits,
-  now: number,
+  clock: Clock,
 ): Record<string, number> {
   const counts: Record<NodeState, number> = {
     attached: 0,
@@ -119,9 +105,10 @@ function countStates(
     gone: 0,
     retired: 0,
   };
-  for (const { hosts } of tree.grid.clusters.values()) {
-    for (const { life } of hosts.values()) {
-      counts[statusOf(life, limits, now).state]++;
+  const instant = { monotonic: clock.monotonic(), now: clock.now() };
+  for (const cluster of tree.grid.clusters.values()) {
+    for (const host of cluster.hosts.values()) {
+      counts[statusOfHost(host, cluster, limits, instant).state]++;
     }
   }
   return Object.fromEntries(

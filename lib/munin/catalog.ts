@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closest } from "./closest.ts";
+import { closest } from "../closest.ts";
 import { hasData } from "./draw.ts";
 import { ownGraph, ownGraphName, tahoeServer } from "./families.ts";
 import { smash } from "./fields.ts";

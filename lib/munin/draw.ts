@@ -85,10 +85,7 @@ function* drawNodes(
     if (which === -1) continue;
     const stat = stats[which];
     const value = node[group].get(stat);
-    const samples = held.samples(
-      value === undefined ? undefined : { time: node.timestamp, value },
-      series[which].get(node.key),
-    );
+    const samples = held.samples(node, value, series[which].get(node.key));
     yield {
       name: names[index],
       label: held.alone ? smash(stat) : labels[index],

@@ -6,7 +6,7 @@
  */
 // No module of the runtime is imported here: the first one costs a Munin plugin's start 15 ms.
 import { messageOf, UserError } from "../errors.ts";
-import { closest } from "./closest.ts";
+import { closest } from "../closest.ts";
 import type { Graph, Limits } from "./graph.ts";
 import { readGraph, readLimits } from "./graphs_file_graph.ts";
 import { PlacedReader, quote } from "./graphs_file_reader.ts";

@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { globMatcher } from "../glob.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
-import { closest } from "./closest.ts";
+import { closest } from "../closest.ts";
 import type { Graph, Limits, PatternLines } from "./graph.ts";
 import { type Fields, type PlacedReader, quote } from "./graphs_file_reader.ts";
 import { parseRange, rangeForms } from "./limits.ts";

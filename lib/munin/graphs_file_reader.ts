@@ -1,7 +1,7 @@
 import { UserError } from "../errors.ts";
 import { JsonReader } from "../snapshot/json_reader.ts";
 import { oneLine, textOf } from "../text.ts";
-import { closest } from "./closest.ts";
+import { closest } from "../closest.ts";
 
 /** Characters of what was found that a message shows. */
 const MAX_SHOWN = 100;

@@ -1,7 +1,7 @@
 import type { Sample } from "../spool/sample.ts";
+import { isPresentAge } from "../tree/state.ts";
 import type { Field } from "./field.ts";
 import type { Held } from "./held.ts";
-import { validity } from "./sampling.ts";
 import { onePerSecond } from "./sums.ts";
 
 /** How many nodes had been heard from, and how many had not, once a round. */
@@ -41,7 +41,7 @@ function countHeard(held: Held): { time: number; heard: number }[] {
       while (times[passed] <= round) passed++;
       let last = passed > 0 ? times[passed - 1] : -Infinity;
       if (latest > last && latest <= round) last = latest;
-      if (round - last <= validity) heard[index]++;
+      if (isPresentAge(round - last)) heard[index]++;
     });
   }
   return rounds.map((time, index) => ({ time, heard: heard[index] }));

@@ -1,12 +1,21 @@
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { type Earlier, noEarlier, type Sample } from "../spool/sample.ts";
+import { isPresentAge } from "../tree/state.ts";
 import type { Value } from "../value.ts";
 import { fieldNames, longestField } from "./fields.ts";
 import type { GraphType } from "./graph.ts";
 import { plainLabel, tellApart } from "./labels.ts";
 import { formatValue } from "./numbers.ts";
-import { newestOf, pick, type Sampling, validity } from "./sampling.ts";
+import {
+  newestOf,
+  pick,
+  type PickedSample,
+  type Sampling,
+} from "./sampling.ts";
 import { StatIndex } from "./stat_index.ts";
+
+/** What Munin and RRD call a value that is not known. */
+const UNKNOWN = "U";
 
 /** What else is known besides the nodes. */
 export interface HeldOptions {
@@ -95,7 +104,7 @@ export class Held {
 
   /** Whether a figure of that time is a present one; one of no time or NaN is not. */
   isFresh(time: number): boolean {
-    return this.now - time <= validity;
+    return isPresentAge(this.now - time);
   }
 
   /** The times at which all nodes together are told of. */
@@ -105,25 +114,54 @@ export class Held {
     );
   }
 
-  /** The figures of one statistic of one node that are handed on. */
+  /**
+   * The figures of one statistic of one node that are handed on.
+   * @param value The node's latest.
+   */
   samples(
-    latest: Sample | undefined,
+    node: SnapshotNode,
+    value: Value | undefined,
     earlier: readonly Sample[] | undefined,
-  ): readonly Sample[] {
-    return pick(this.sampling, latest, earlier);
+  ): readonly PickedSample[] {
+    const latest = value === undefined ? undefined : sampleOf(node, value);
+    return pick(this.sampling, latest, earlier, this.earlier.before(node.key));
   }
 
-  /** What stands after `.value` for each sample that Munin can take. */
+  /**
+   * What stands after `.value` for each sample that Munin can take. Where a node was restarted
+   * between two of them, a `U` keeps RRD from taking their difference for progress.
+   */
   print(
-    samples: readonly Sample[],
+    samples: readonly PickedSample[],
     type: GraphType,
     format: (value: Value, type: GraphType) => string | undefined = formatValue,
   ): string[] {
     const texts: string[] = [];
-    for (const { time, value } of samples) {
-      const text = format(value, type);
-      if (text !== undefined) texts.push(this.sampling.write(time, text));
+    let last = -Infinity;
+    let restartAfter: number | undefined;
+    for (const sample of samples) {
+      const { time, value } = sample;
+      restartAfter ??= sample.restartAfter;
+      let text = format(value, type);
+      if (text === undefined) continue;
+      const second = Math.floor(time);
+      if (restartAfter !== undefined && type === "DERIVE") {
+        const hasRoom = second - 1 > Math.max(Math.floor(restartAfter), last);
+        if (hasRoom) texts.push(this.sampling.write(second - 1, UNKNOWN));
+        else text = UNKNOWN;
+      }
+      restartAfter = undefined;
+      texts.push(this.sampling.write(time, text));
+      last = second;
     }
     return texts;
   }
+}
+
+/** A node's latest figure of a statistic. */
+export function sampleOf(
+  { timestamp, incarnation }: SnapshotNode,
+  value: Value,
+): Sample {
+  return { time: timestamp, value, incarnation };
 }

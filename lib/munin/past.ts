@@ -1,7 +1,7 @@
 import { openPortion } from "../spool/portion.ts";
 import type { Earlier } from "../spool/sample.ts";
+import { SILENT_SECONDS } from "../tree/state.ts";
 import { growthSpans, USED } from "./growth.ts";
-import { validity } from "./sampling.ts";
 
 /**
  * Figures from just before each of the spans that growth is measured over, as far as the spool
@@ -21,7 +21,7 @@ export async function readPast(
     past.set(
       span,
       await openPortion(spool, {
-        from: Math.floor(now - span - validity),
+        from: Math.floor(now - span - SILENT_SECONDS),
         until: now - span,
         wants: (group, stat) => group === "stats" && stat === USED,
         complaints,

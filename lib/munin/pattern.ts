@@ -62,10 +62,7 @@ function* drawEach(
       const earlier = series[which].get(node.key);
       if ((value === undefined || value === null) && !earlier) continue;
       const type = lines.type ?? typeOf(group);
-      const samples = held.samples(
-        value === undefined ? undefined : { time: node.timestamp, value },
-        earlier,
-      );
+      const samples = held.samples(node, value, earlier);
       yield {
         name: single ? names[index] : `${names[index]}_${name}`,
         label: labelOf(lines, single, labels[index], stat),

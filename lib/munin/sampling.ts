@@ -5,10 +5,15 @@
  */
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { Portion } from "../spool/portion.ts";
-import { type Earlier, noEarlier, type Sample } from "../spool/sample.ts";
-
-/** A figure is taken for the present one for this long, in seconds; the original plugin's figure. */
-export const validity = 300;
+import {
+  type Earlier,
+  noEarlier,
+  type ReportMark,
+  type Sample,
+} from "../spool/sample.ts";
+import { isRestart } from "../tree/incarnation.ts";
+import { isPresentAge, SILENT_SECONDS } from "../tree/state.ts";
+import type { Value } from "../value.ts";
 
 /**
  * How far back figures are handed on with their own time, in seconds: two of Munin's intervals, so
@@ -17,13 +22,20 @@ export const validity = 300;
 export const window = 600;
 
 /**
+ * How far before the past that is needed it is to be known whether a node was restarted, in
+ * seconds: for RRD's heartbeat, which in Munin is two intervals. What is farther apart it does not
+ * connect.
+ */
+export const heartbeat = 600;
+
+/**
  * From which time on the past is needed to hand on the figures of the {@linkcode window}: at its
  * beginning, those count that were present then.
  *
  * @param now Seconds since the epoch.
  */
 export function pastFrom(now: number): number {
-  return Math.floor(now - window - validity);
+  return Math.floor(now - window - SILENT_SECONDS);
 }
 
 /** One way of handing figures on. */
@@ -55,8 +67,7 @@ export function plainly(now: number): Sampling {
     present: true,
     moment: now,
     rounds: () => [now],
-    // Written so that a time of NaN is stale.
-    takes: (time) => now - time <= validity,
+    takes: (time) => isPresentAge(now - time),
     write: (_time, text) => text,
   };
 }
@@ -103,25 +114,57 @@ function writeDated(time: number, text: string): string {
   return `${Math.floor(time)}:${text}`;
 }
 
+/** A figure that is handed on. */
+export interface PickedSample {
+  /** Seconds since the epoch. */
+  readonly time: number;
+  readonly value: Value;
+  /**
+   * When the node was last heard from before it was restarted, if that was between this figure and
+   * the one before; in seconds since the epoch.
+   */
+  readonly restartAfter?: number;
+}
+
 /**
  * All figures that are handed on of one statistic of one node, with growing times in different
  * seconds.
+ *
+ * @param before The node's last report before all these.
  */
 export function pick(
   { now, present, takes }: Sampling,
   latest: Sample | undefined,
   earlier: readonly Sample[] | undefined,
-): readonly Sample[] {
-  const samples: Sample[] = [];
+  before?: ReportMark,
+): readonly PickedSample[] {
+  const samples: PickedSample[] = [];
   let last = -Infinity;
+  let mark = before;
+  let restartAfter: number | undefined;
   const take = (sample: Sample) => {
-    if (!takes(sample.time)) return;
+    if (mark && isRestart(mark.incarnation, sample.incarnation)) {
+      restartAfter ??= Math.min(mark.time, now);
+    }
+    if (sample.incarnation || !mark?.incarnation) mark = sample;
+    if (!takes(sample.time)) {
+      restartAfter = undefined;
+      return;
+    }
     // A clock that was ahead for a while must not stop a series until its time has come.
     const time = Math.min(sample.time, now);
     const second = Math.floor(time);
     if (second < last) return;
-    if (second === last) samples.pop();
-    samples.push({ time, value: sample.value });
+    if (second === last) {
+      restartAfter = samples.pop()!.restartAfter ?? restartAfter;
+    }
+    const { value } = sample;
+    samples.push(
+      restartAfter === undefined
+        ? { time, value }
+        : { time, value, restartAfter },
+    );
+    restartAfter = undefined;
     last = second;
   };
   earlier?.forEach(take);

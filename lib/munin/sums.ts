@@ -1,13 +1,14 @@
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import type { StatGroup } from "../snapshot/scan.ts";
 import type { Sample } from "../spool/sample.ts";
+import { isPresentAge } from "../tree/state.ts";
 import type { Value } from "../value.ts";
-import type { Held } from "./held.ts";
-import { validity } from "./sampling.ts";
+import { isRestart } from "../tree/incarnation.ts";
+import { type Held, sampleOf } from "./held.ts";
 
 /**
  * The sum of one statistic over nodes, once a round, when all have reported. Those nodes count
- * that had been heard from within {@linkcode validity}. None when no node has the statistic: the
+ * that had been heard from of late ({@linkcode isPresentAge}). None when no node has the statistic: the
  * sum of nothing is not known.
  */
 export function sumOver(
@@ -34,6 +35,7 @@ export function rateOver(
       const before = samples[index];
       const seconds = sample.time - before.time;
       if (sample.value === null || before.value === null) return [];
+      if (isRestart(before.incarnation, sample.incarnation)) return [];
       const grown = Number(sample.value) - Number(before.value);
       return grown >= 0 && seconds > 0
         ? [{ time: sample.time, value: grown / seconds }]
@@ -56,7 +58,7 @@ function historiesOf(
     const value = node[group].get(stat);
     const isNew = value !== undefined && held.sampling.present &&
       !(node.timestamp <= (samples.at(-1)?.time ?? -Infinity));
-    return isNew ? [...samples, { time: node.timestamp, value }] : samples;
+    return isNew ? [...samples, sampleOf(node, value)] : samples;
   });
 }
 
@@ -71,7 +73,7 @@ function atEachRound(
     const value = sum(histories.map((samples, index) => {
       while (samples[passed[index]]?.time <= time) passed[index]++;
       const newest = samples[passed[index] - 1];
-      return newest && time - newest.time <= validity
+      return newest && isPresentAge(time - newest.time)
         ? newest.value
         : undefined;
     }));

@@ -4,7 +4,7 @@
  * @module
  */
 import ipaddr from "ipaddr.js";
-import { UserError } from "../errors.ts";
+import { usageCode, UserError } from "../errors.ts";
 import { oneLine } from "../text.ts";
 
 /** The list in force unless another is given: this machine only. */
@@ -44,7 +44,7 @@ const MAPPED_BITS = 96;
  * and of a caller, so `::/0` is every IPv6 address and no IPv4 address.
  *
  * @param where What the list is, for the error: an option or a file and line.
- * @throws UserError (exit code 2) for a rule that is malformed, for a network with bits beyond its
+ * @throws UserError (exit code 2 when `where` is an option) for a rule that is malformed, for a network with bits beyond its
  *   length, and for a list that lets nobody in.
  */
 export function parseAccess(text: string, where: string): Access {
@@ -54,7 +54,7 @@ export function parseAccess(text: string, where: string): Access {
   if (!rules.some(({ allows }) => allows)) {
     throw new UserError(
       `${where} lets nobody in; name an address or network, such as 127.0.0.1`,
-      2,
+      usageCode(where),
     );
   }
   const none = `no rule allows it (${
@@ -96,7 +96,7 @@ function parseRule(text: string, where: string): Rule {
       }${first}/${bits} for the network, or ${
         form[1]
       }${network} for the address`,
-      2,
+      usageCode(where),
     );
   }
   return { text, allows: form[1] === "", network, bits };
@@ -108,7 +108,7 @@ function malformed(text: string, where: string): UserError {
       JSON.stringify(oneLine(text, 100))
     }; expected is an address or network, ` +
       "such as 192.0.2.7, 10.0.0.0/8, ::1 or 2001:db8::/32, with ! in front to keep it out",
-    2,
+    usageCode(where),
   );
 }
 

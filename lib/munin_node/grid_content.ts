@@ -19,13 +19,14 @@ import {
   showAll,
 } from "../munin/multigraph.ts";
 import { readPast } from "../munin/past.ts";
-import { dated, inPortion, pastFrom } from "../munin/sampling.ts";
+import { dated, heartbeat, inPortion, pastFrom } from "../munin/sampling.ts";
 import { StatIndex } from "../munin/stat_index.ts";
 import { configText, type FieldLimits, valueText } from "../munin/text.ts";
 import { limitsByService } from "../munin/thresholds.ts";
 import type { SnapshotNode } from "../snapshot/codec.ts";
 import { openPortion, type Portion } from "../spool/portion.ts";
 import { type Earlier, noEarlier } from "../spool/sample.ts";
+import { incarnationOf } from "../tree/incarnation.ts";
 import type { Observation } from "../tree/metric.ts";
 import { Roster } from "../tree/roster.ts";
 import type { Cluster } from "../tree/tree.ts";
@@ -116,7 +117,8 @@ export class GridContent implements MuninContent {
       if (!observation) continue;
       let node = this.#nodes.get(observation);
       if (node?.nickname !== nickname) {
-        node = { key, nickname, ...figuresOf(observation) };
+        const incarnation = incarnationOf(host);
+        node = { key, nickname, incarnation, ...figuresOf(observation) };
         this.#nodes.set(observation, node);
       }
       nodes.push(node);
@@ -208,6 +210,7 @@ export class GridContent implements MuninContent {
     const present = this.#graphs(this.hostName) ?? [];
     const portion = await openPortion(spool, {
       from: epoch,
+      context: heartbeat,
       maxSamples: Math.ceil(portionValues / Math.max(1, present.length)),
     });
     // What nodes no longer report, and had reported then, is shown as well.
@@ -264,6 +267,7 @@ export class GridContent implements MuninContent {
     try {
       const portion = await openPortion(spool, {
         from: pastFrom(now),
+        context: heartbeat,
         maxBytes: WINDOW_BYTES,
         maxSamples: Infinity,
         complaints,
@@ -325,6 +329,7 @@ function remembering(earlier: Earlier): Earlier {
   return {
     rounds,
     names: (group) => earlier.names(group),
+    before: (key) => earlier.before(key),
     reports: () => reports ??= earlier.reports(),
     series: (group, stat) => {
       const id = `${group} ${stat}`;

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Instant } from "../ganglia/host_state.ts";
 import type { Grids } from "../ganglia/output/answer.ts";
@@ -66,6 +67,7 @@ interface Port {
  */
 export class GangliaPortsPlugin implements Plugin {
   readonly id = "ganglia-ports";
+  readonly wantsSummary = true;
   readonly #options: GangliaPortsOptions;
   readonly #limits: PortLimits;
   readonly #namer = new HostNamer();
@@ -83,7 +85,7 @@ export class GangliaPortsPlugin implements Plugin {
   }
 
   /** Where it listens; `undefined` before it is started. */
-  get addresses(): {
+  get listening(): {
     readonly xml: Listener["address"];
     readonly interactive: Listener["address"];
   } | undefined {
@@ -91,6 +93,16 @@ export class GangliaPortsPlugin implements Plugin {
       xml: this.#ports.xml.listener.address,
       interactive: this.#ports.interactive.listener.address,
     };
+  }
+
+  get addresses(): Readonly<Record<string, string>> {
+    const { listening } = this;
+    return listening
+      ? {
+        "gmetad's XML": formatAddress(listening.xml),
+        "gmetad's queries": formatAddress(listening.interactive),
+      }
+      : {};
   }
 
   /** What each port has done; `undefined` before it is started. */
@@ -119,13 +131,13 @@ export class GangliaPortsPlugin implements Plugin {
       await xml.listener.stop();
       throw error;
     }
-    const { addresses } = this;
+    const { listening } = this;
     logger.info(
       "Ganglia is answered on {host}, port {xml} (XML) and {interactive} (queries)",
       {
-        host: addresses?.xml.host,
-        xml: addresses?.xml.port,
-        interactive: addresses?.interactive.port,
+        host: listening?.xml.host,
+        xml: listening?.xml.port,
+        interactive: listening?.interactive.port,
       },
     );
   }

@@ -1,6 +1,8 @@
 import { getLogger } from "@logtape/logtape";
+import { formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
-import type { Access } from "../munin_node/access.ts";
+import { globsMatcher } from "../glob.ts";
+import { type Access, parseAccess } from "../munin_node/access.ts";
 import {
   GridContent,
   type GridContentOptions,
@@ -16,12 +18,16 @@ import type { Plugin } from "./plugin.ts";
 const logger = getLogger(["gatherer", "munin-node"]);
 
 /** How a {@linkcode MuninPlugin} is set up. */
-export interface MuninPluginOptions extends GridContentOptions {
+export interface MuninPluginOptions
+  extends Omit<GridContentOptions, "selects"> {
   /** The address to listen on. */
   readonly host: string;
   /** The port; 0: any that is free. */
   readonly port: number;
-  readonly access: Access;
+  /** Who may ask, as `parseAccess` reads it. */
+  readonly allow: string;
+  /** The names of the graphs that are shown, as `globsMatcher` reads them; empty: all. */
+  readonly select: string;
   readonly clock: Clock;
   /** This program's version. */
   readonly version: string;
@@ -31,18 +37,30 @@ export interface MuninPluginOptions extends GridContentOptions {
 export class MuninPlugin implements Plugin {
   readonly id: string;
   readonly #options: MuninPluginOptions;
+  readonly #access: Access;
   readonly #content: GridContent;
   #node: MuninNode | undefined;
 
+  /** @throws UserError for rules or globs that cannot be. */
   constructor(options: MuninPluginOptions) {
-    this.id = options.nodesAsHosts ? "munin-nodes" : "munin";
+    const { nodesAsHosts, allow, select } = options;
+    this.id = nodesAsHosts ? "munin-nodes" : "munin";
     this.#options = options;
-    this.#content = new GridContent(options);
+    this.#access = parseAccess(allow, "who may ask");
+    this.#content = new GridContent({
+      ...options,
+      selects: globsMatcher(select),
+    });
   }
 
   /** Where it listens; `undefined` before it is started. */
   get address(): { readonly host: string; readonly port: number } | undefined {
     return this.#node?.address;
+  }
+
+  get addresses(): { readonly munin?: string } {
+    const { address } = this;
+    return address ? { munin: formatAddress(address) } : {};
   }
 
   /** What it has done; `undefined` before it is started. */
@@ -54,6 +72,7 @@ export class MuninPlugin implements Plugin {
   async start(): Promise<void> {
     this.#node = await startMuninNode({
       ...this.#options,
+      access: this.#access,
       content: this.#content,
     });
     const { host, port } = this.#node.address;

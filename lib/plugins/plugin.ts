@@ -7,6 +7,15 @@ import type { ChildGrid, Cluster } from "../tree/tree.ts";
 export interface Plugin {
   /** Its name in logs and configuration. */
   readonly id: string;
+  /**
+   * What it has done: numbers, or groups of numbers. In the gatherer's own statistics they are
+   * counters, `gatherer.ID_NAME`, with `_` for dashes.
+   */
+  readonly counts?: object;
+  /** Where others reach it, as `HOST:PORT`, by what it is to them. */
+  readonly addresses?: Readonly<Record<string, string | undefined>>;
+  /** Whether it wants a cluster's summary with it: to make them costs time. */
+  readonly wantsSummary?: boolean;
   /** Called once before the first `notify`; what it throws keeps the gatherer from starting. */
   start?(): void | Promise<void>;
   /**

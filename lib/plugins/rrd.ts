@@ -9,6 +9,8 @@ import { Shapes, stepOf } from "../rrd/shape.ts";
 import { SourceClock } from "../rrd/source_clock.ts";
 import { type RrdCounts, RrdStore } from "../rrd/store.ts";
 import type { RrdWriter } from "../rrd/writer.ts";
+import { incarnationOf, isRestart } from "../tree/incarnation.ts";
+import type { Metric } from "../tree/metric.ts";
 import type { Cluster } from "../tree/tree.ts";
 import type { Plugin } from "./plugin.ts";
 
@@ -52,6 +54,8 @@ export class RrdPlugin implements Plugin {
   readonly #namer = new HostNamer();
   /** By cluster and key: where a host's files are, and the time of its last values. */
   readonly #hosts = new Map<string, Map<string, HostFiles>>();
+  /** By cluster and key: what nodes reported last. */
+  readonly #reported = new Map<string, Map<string, Reported>>();
 
   /** @throws UserError when the root or an archive is none. */
   constructor(options: RrdOptions) {
@@ -91,6 +95,7 @@ export class RrdPlugin implements Plugin {
       });
       if (time === undefined) return;
     }
+    const former = this.#formerOf(cluster);
     const before = this.#hosts.get(name);
     const hosts = new Map<string, HostFiles>();
     const instant = {
@@ -108,16 +113,44 @@ export class RrdPlugin implements Plugin {
       // A node's figures stay in the tree until there are new ones.
       const hostTime = time ?? live.receivedAt;
       if (files.time === hostTime) continue;
+      const metrics = former.get(live.key);
+      const lastTime = files.time;
       files.time = hostTime;
-      const place = { directory: files.directory, time: hostTime, step };
-      this.#store.add(new HostJob(place, live.metrics, this.#rules));
+      this.#store.add(
+        new HostJob(
+          { directory: files.directory, time: hostTime, step },
+          live.metrics,
+          this.#rules,
+          metrics && { metrics, time: lastTime },
+        ),
+      );
     }
     if (cluster.hosts.size > 0) this.#hosts.set(name, hosts);
     else {
       this.#hosts.delete(name);
+      this.#reported.delete(name);
       this.#sourceClock.forget(id);
       this.#namer.forget(name);
     }
+  }
+
+  /** What nodes that were restarted had reported last before that, by key. */
+  #formerOf({ name, hosts }: Cluster): Map<string, readonly Metric[]> {
+    const before = this.#reported.get(name);
+    const former = new Map<string, readonly Metric[]>();
+    const reported = new Map<string, Reported>();
+    for (const host of hosts.values()) {
+      const incarnation = incarnationOf(host);
+      if (incarnation === "") continue;
+      const last = before?.get(host.key);
+      if (last && isRestart(last.incarnation, incarnation)) {
+        former.set(host.key, last.metrics);
+      }
+      const { metrics } = host.observation!;
+      reported.set(host.key, { incarnation, metrics });
+    }
+    this.#reported.set(name, reported);
+    return former;
   }
 
   stopping(): void {
@@ -127,6 +160,11 @@ export class RrdPlugin implements Plugin {
   stop(): Promise<void> {
     return this.#store.stop();
   }
+}
+
+interface Reported {
+  readonly incarnation: string;
+  readonly metrics: readonly Metric[];
 }
 
 interface HostFiles {

@@ -43,6 +43,7 @@ interface Part {
  */
 export class RrdSummaryPlugin implements Plugin {
   readonly id = "rrd_summary";
+  readonly wantsSummary = true;
   readonly #root: RrdRoot;
   readonly #isLocal: boolean;
   readonly #rules: FileRules;

@@ -5,6 +5,7 @@ import { Roster } from "../tree/roster.ts";
 import { encodeNode, snapshotParts } from "../snapshot/codec.ts";
 import { writeSnapshot } from "../snapshot/file.ts";
 import type { Host } from "../tree/host.ts";
+import { countersBegan, incarnationOf } from "../tree/incarnation.ts";
 import type { Metric, Observation } from "../tree/metric.ts";
 import type { Cluster } from "../tree/tree.ts";
 import type { Value } from "../value.ts";
@@ -107,6 +108,8 @@ function encodeHost(host: Host, observation: Observation): Uint8Array {
     key: host.key,
     timestamp: observation.receivedAt / 1000,
     nickname: host.nickname,
+    incarnation: incarnationOf(host),
+    began: (countersBegan(host) ?? NaN) / 1000,
     counters: figures(metrics.filter((metric) => metric.slope === "positive")),
     stats: figures(metrics.filter((metric) => metric.slope !== "positive")),
   });

@@ -104,11 +104,12 @@ export class CarbonTcp implements CarbonSender {
 /** Sends lines as datagrams, several in each. */
 export class CarbonUdp implements CarbonSender {
   readonly #address: CarbonAddress;
+  readonly #closing = Promise.withResolvers<never>();
   #socket: Socket | undefined;
-  #isClosed = false;
 
   constructor(address: CarbonAddress) {
     this.#address = address;
+    this.#closing.promise.catch(() => {});
   }
 
   async send(lines: readonly string[]): Promise<void> {
@@ -130,15 +131,18 @@ export class CarbonUdp implements CarbonSender {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#closing.reject(new Error("it was told to stop"));
     if (this.#socket) closeSocket(this.#socket);
     this.#socket = undefined;
   }
 
   async #connect(): Promise<Socket> {
     const { server, port } = this.#address;
-    const { address, family } = await lookup(server);
-    if (this.#isClosed) throw new Error("it was told to stop");
+    // A resolver may take longer than there is time at the end.
+    const { address, family } = await Promise.race([
+      this.#closing.promise,
+      lookup(server),
+    ]);
     const socket = createSocket(family === 6 ? "udp6" : "udp4");
     // Of a datagram that nobody takes, a later one may be told; no one can do anything about it.
     socket.on("error", () => {});

@@ -48,21 +48,47 @@ export class HostJob implements RrdJob {
   readonly bytes: number;
   readonly #place: Place;
   readonly #metrics: readonly Metric[];
+  readonly #former: FormerMetrics | undefined;
   readonly #rules: FileRules;
 
-  constructor(place: Place, metrics: readonly Metric[], rules: FileRules) {
+  /** @param former If the host was restarted: what it reported last before that. */
+  constructor(
+    place: Place,
+    metrics: readonly Metric[],
+    rules: FileRules,
+    former?: FormerMetrics,
+  ) {
     this.#place = place;
     this.#metrics = metrics;
+    this.#former = former;
     this.#rules = rules;
-    this.count = metrics.length;
-    this.bytes = bytesOf(metrics);
+    this.count = metrics.length + (former?.metrics.length ?? 0);
+    this.bytes = bytesOf(metrics) + bytesOf(former?.metrics ?? []);
   }
 
   updates(): RrdUpdate[] {
+    const { metrics, time = -Infinity } = this.#former ?? {};
+    const updates = this.#valuesOf(this.#metrics);
+    if (metrics === undefined) return updates;
+    // Not known between the two: RRD must not take their difference for progress.
+    const hasRoom = this.#place.time - 1 > time;
+    const unknown = this.#valuesOf(metrics)
+      .filter(({ shape }) => shape.type !== "GAUGE")
+      .map((update) => ({
+        ...update,
+        time: hasRoom ? update.time - 1 : update.time,
+        values: "U",
+      }));
+    if (hasRoom) return [...unknown, ...updates];
+    const paths = new Set(unknown.map(({ path }) => path));
+    return [...unknown, ...updates.filter(({ path }) => !paths.has(path))];
+  }
+
+  #valuesOf(metrics: readonly Metric[]): RrdUpdate[] {
     const updates: RrdUpdate[] = [];
     const { directory, time, step } = this.#place;
     const { names } = this.#rules;
-    for (const metric of this.#metrics) {
+    for (const metric of metrics) {
       if (!isStored(metric)) continue;
       const shape = shapeOf(metric, step, false, this.#rules);
       const values = numberText(metric, shape.type);
@@ -72,6 +98,13 @@ export class HostJob implements RrdJob {
     }
     return updates;
   }
+}
+
+/** What a host reported last before it was restarted. */
+export interface FormerMetrics {
+  readonly metrics: readonly Metric[];
+  /** The time of the last values that were written; `undefined`: not known. */
+  readonly time: number | undefined;
 }
 
 /** A metric of many hosts. */

@@ -20,7 +20,11 @@ export interface LiveHost {
   readonly receivedAt: number;
 }
 
-/** The hosts of a cluster that are up. Nodes as they were read from a snapshot are not there yet. */
+/**
+ * The hosts of a cluster that are up, with what they reported this time. One that was not in its
+ * source's answer has reported nothing, though it is not down yet; nodes as they were read from a
+ * snapshot are not there yet.
+ */
 export function* liveHosts(
   cluster: Cluster,
   instant: Instant,
@@ -28,8 +32,9 @@ export function* liveHosts(
 ): Generator<LiveHost, void> {
   const names = namer.names(cluster).byKey;
   for (const host of cluster.hosts.values()) {
-    const { key, nickname, observation, detail } = host;
+    const { key, nickname, observation, detail, life } = host;
     if (!observation || !isUp(host, cluster, instant)) continue;
+    if (detail && life.detachReason !== undefined) continue;
     if (!detail && observation.sequence === 0) continue;
     yield {
       key,

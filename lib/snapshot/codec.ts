@@ -1,7 +1,8 @@
 /**
  * The snapshot's format: a MessagePack map
- * `{ tubid: { timestamp: float64 seconds, nickname: str, stats: { counters: {name: number},
- * stats: {name: number|nil} } } }`, keys in order of arrival.
+ * `{ tubid: { timestamp: float64 seconds, nickname: str, incarnation: str, began: float64 seconds,
+ * stats: { counters: {name: number}, stats: {name: number|nil} } } }`, keys in order of arrival.
+ * Incarnation and began are left out where they are not known; old files have neither.
  *
  * Numbers keep their kind. An integer takes the smallest of MessagePack's integer forms; beyond 64
  * bits it is extension type 1, whose body is its two's complement, big-endian, as short as it gets.
@@ -24,6 +25,10 @@ export interface NodeToEncode {
   /** When its values were measured, in seconds since the epoch. */
   timestamp: number;
   nickname: string;
+  /** Empty or left out: not known. */
+  incarnation?: string;
+  /** When its incarnation began, in seconds since the epoch; left out: not known. */
+  began?: number;
   counters: Iterable<readonly [string, Value]>;
   stats: Iterable<readonly [string, Value]>;
 }
@@ -38,13 +43,23 @@ const nodeWriter = new MsgpackWriter();
 export function encodeNode(node: NodeToEncode): Uint8Array<ArrayBuffer> {
   const writer = nodeWriter;
   writer.clear();
+  const { incarnation = "", began = NaN } = node;
+  const hasBegan = Number.isFinite(began);
   writer.text(node.key);
-  writer.map(3);
+  writer.map(3 + Number(incarnation !== "") + Number(hasBegan));
   writer.text("timestamp");
   if (Number.isFinite(node.timestamp)) writer.float(node.timestamp);
   else writer.nil();
   writer.text("nickname");
   writer.text(node.nickname);
+  if (incarnation !== "") {
+    writer.text("incarnation");
+    writer.text(incarnation);
+  }
+  if (hasBegan) {
+    writer.text("began");
+    writer.float(began);
+  }
   writer.text("stats");
   writer.map(2);
   writer.text("counters");

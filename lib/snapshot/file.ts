@@ -5,6 +5,7 @@
  */
 // No module of the runtime is imported here: the first one costs a Munin plugin's start 15 ms.
 import { type Clock, sleep } from "../clock.ts";
+import { removeFile, syncDirectoryOf } from "../durable_file.ts";
 import { messageOf, UserError } from "../errors.ts";
 import { decodeSnapshot, SnapshotError, type SnapshotNode } from "./codec.ts";
 import {
@@ -38,36 +39,42 @@ export interface LoadedSnapshot {
  *
  * @param parts From `snapshotParts`.
  * @param options.mode The file's permissions, whatever the umask.
+ * @param options.guard Asked before anything is touched; what it throws keeps all from being
+ *   written.
  * @throws UserError when it cannot be written; `path` and `path.bak` are then as they were. When
  *   only what comes after the rename fails, the message says so, and `path` is the new one.
  */
 export async function writeSnapshot(
   path: string,
   parts: readonly Uint8Array[],
-  options: { mode: number },
+  options: { mode: number; guard?: () => Promise<void> },
 ): Promise<void> {
   const temporary = `${path}.tmp`;
   const backup = `${path}.bak`;
   const oldOne = `${path}.bak.tmp`;
   let failure = `cannot write the snapshot ${quote(path)}`;
+  const fail = (error: unknown): never => {
+    throw new UserError(`${failure}: ${writeFault(error)}`, 1, {
+      cause: error,
+    });
+  };
+  await options.guard?.().catch(fail);
   try {
-    await remove(temporary);
-    await remove(oldOne);
+    await removeFile(temporary);
+    await removeFile(oldOne);
     await writeDurably(temporary, parts, options.mode);
     const hadOne = await keep(path, oldOne);
     await Deno.rename(temporary, path);
     failure = `the snapshot ${quote(path)} is written, but not yet safe`;
-    await syncDirectory(path);
+    await syncDirectoryOf(path);
     failure = `the snapshot ${quote(path)} is written, but has no new backup`;
     if (hadOne) await Deno.rename(oldOne, backup);
     // Two names of one file are both still there after a rename of one to the other.
-    await remove(oldOne);
+    await removeFile(oldOne);
   } catch (error) {
-    await remove(temporary).catch(() => {});
-    await remove(oldOne).catch(() => {});
-    throw new UserError(`${failure}: ${writeFault(error)}`, 1, {
-      cause: error,
-    });
+    await removeFile(temporary).catch(() => {});
+    await removeFile(oldOne).catch(() => {});
+    fail(error);
   }
 }
 
@@ -86,7 +93,7 @@ export async function loadSnapshot(
   const notes: string[] = [];
   for (const leftover of [`${path}.tmp`, `${path}.bak.tmp`]) {
     try {
-      if (await remove(leftover)) {
+      if (await removeFile(leftover)) {
         notes.push(
           `removed ${quote(leftover)}, left by a write that was cut short`,
         );
@@ -268,23 +275,6 @@ async function keep(path: string, name: string): Promise<boolean> {
   return true;
 }
 
-/** Makes renames in the directory of `path` outlast a power failure. */
-async function syncDirectory(path: string): Promise<void> {
-  // Windows does not open directories.
-  const { dirname } = await import("node:path");
-  const directory = await Deno.open(dirname(path)).catch(() => undefined);
-  try {
-    await directory?.sync();
-  } catch (error) {
-    // Some network and user-space file systems refuse it; an I/O error is no refusal.
-    if (!["EINVAL", "ENOTSUP", "EROFS", "EBADF"].includes(codeOf(error))) {
-      throw error;
-    }
-  } finally {
-    directory?.close();
-  }
-}
-
 async function loadOne(
   path: string,
   clock: Clock,
@@ -350,18 +340,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** @returns Whether there was something to remove. */
-async function remove(path: string): Promise<boolean> {
-  try {
-    await Deno.remove(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 function writeFault(error: unknown): string {
+  if (error instanceof UserError) return error.message;
   switch (codeOf(error)) {
     case "ENOSPC":
       return "no space is left on the device; the one before is kept, make room";

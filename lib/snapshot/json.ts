@@ -21,17 +21,24 @@ export function readJson(bytes: Uint8Array): SnapshotNode[] {
 /**
  * A stats.json of these nodes, in one line of ASCII, byte for byte as Python would write it; but
  * NaN and the infinities, which JSON has not, become null, and so does a timestamp that is not known.
+ * What the original has not, the incarnation and when it began, is there where it is known.
  */
 export function writeJson(nodes: Iterable<SnapshotNode>): string {
   const entries: string[] = [];
   for (const node of nodes) {
     entries.push(
       `${quote(node.key)}: {"timestamp": ${formatValue(node.timestamp)}, ` +
-        `"nickname": ${quote(node.nickname)}, "stats": {"counters": ` +
-        `${formatHalf(node.counters)}, "stats": ${formatHalf(node.stats)}}}`,
+        `"nickname": ${quote(node.nickname)}, ${formatIncarnation(node)}` +
+        `"stats": {"counters": ${formatHalf(node.counters)}, ` +
+        `"stats": ${formatHalf(node.stats)}}}`,
     );
   }
   return `{${entries.join(", ")}}`;
+}
+
+function formatIncarnation({ incarnation, began }: SnapshotNode): string {
+  return (incarnation ? `"incarnation": ${quote(incarnation)}, ` : "") +
+    (began === undefined ? "" : `"began": ${formatValue(began)}, `);
 }
 
 function formatHalf(half: ReadonlyMap<string, Value>): string {

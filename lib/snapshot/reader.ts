@@ -7,6 +7,10 @@ export interface SnapshotNode {
   /** When its values were measured, in seconds since the epoch; `NaN` if the file does not say. */
   timestamp: number;
   nickname: string;
+  /** The incarnation of its program, new with each process; left out where it is not known. */
+  incarnation?: string;
+  /** When that began, in seconds since the epoch; left out where it is not known. */
+  began?: number;
   /** What only ever grows. */
   counters: ReadonlyMap<string, Value>;
   /** What goes up and down. */
@@ -78,11 +82,19 @@ function readNode(
   const at = reader.offset;
   let timestamp: number | undefined;
   let nickname: string | undefined;
+  let incarnation: string | undefined;
+  let began: number | undefined;
   let halves: Halves | undefined;
   reader.map(() => {
     switch (reader.key()) {
       case "timestamp":
         timestamp = readTimestamp(reader, strict);
+        break;
+      case "incarnation":
+        incarnation = readIncarnation(reader);
+        break;
+      case "began":
+        began = readTimestamp(reader, false);
         break;
       case "nickname":
         nickname = strict || reader.atText() ? reader.text() : undefined;
@@ -102,7 +114,24 @@ function readNode(
     if (strict) reader.fail("a node has no nickname or no stats", at);
     return undefined;
   }
-  return { key, timestamp: timestamp ?? NaN, nickname, ...halves };
+  return {
+    key,
+    timestamp: timestamp ?? NaN,
+    nickname,
+    ...(incarnation ? { incarnation } : {}),
+    ...(began === undefined || Number.isNaN(began) ? {} : { began }),
+    ...halves,
+  };
+}
+
+/**
+ * Takes an incarnation; `undefined` if it is no text. Files were written without it for a while,
+ * and nothing is lost without it but certainty.
+ */
+export function readIncarnation(reader: Reader): string | undefined {
+  if (reader.atText()) return reader.text();
+  reader.skip();
+  return undefined;
 }
 
 type Halves = Record<"counters" | "stats", Map<string, Value>>;

@@ -9,7 +9,7 @@ import { SnapshotError, TruncatedError } from "./error.ts";
 import { readJson } from "./json.ts";
 import { JsonReader } from "./json_reader.ts";
 import { MsgpackReader } from "./msgpack_reader.ts";
-import { type Reader, readTimestamp } from "./reader.ts";
+import { type Reader, readIncarnation, readTimestamp } from "./reader.ts";
 
 /** The halves of a node's statistics. */
 export type StatGroup = "counters" | "stats";
@@ -21,6 +21,8 @@ export interface StatSample {
   nickname: string;
   /** Seconds since the epoch; 0 when the file has none or it is no finite number. */
   timestamp: number;
+  /** Left out where it is not known. */
+  incarnation?: string;
   /** `undefined` when the node has no such statistic, or it is neither a number nor null. */
   value: Value | undefined;
 }
@@ -137,6 +139,7 @@ function scanNode(
   }
   let timestamp = NaN;
   let nickname: string | undefined;
+  let incarnation: string | undefined;
   let hasStats = false;
   let value: Value | undefined;
   reader.map(() => {
@@ -147,6 +150,9 @@ function scanNode(
       case "nickname":
         nickname = reader.atText() ? reader.text() : undefined;
         if (nickname === undefined) reader.skip();
+        break;
+      case "incarnation":
+        incarnation = readIncarnation(reader);
         break;
       case "stats":
         hasStats = reader.atMap();
@@ -162,6 +168,7 @@ function scanNode(
     key,
     nickname,
     timestamp: Number.isNaN(timestamp) ? 0 : timestamp,
+    ...(incarnation ? { incarnation } : {}),
     value,
   };
 }

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { formatAddress } from "../address.ts";
 import type { Clock, Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { GangliaDocument } from "../ganglia/xml/document.ts";
@@ -14,6 +15,7 @@ import {
   type HostPort,
 } from "./gmond_fetch.ts";
 import { SalvageStore } from "./gmond_salvage.ts";
+import type { Source, SourceStatus } from "./source.ts";
 import { GmondStore } from "./gmond_store.ts";
 
 const logger = getLogger(["gatherer", "gmond"]);
@@ -57,23 +59,15 @@ export interface GmondSourceOptions {
   /** From 0 to 1, for the spread of polls. */
   readonly random?: () => number;
   readonly connect?: Connect;
+  /** Told when a poll is over, whatever came of it. */
+  readonly onPoll?: () => void;
 }
 
-/** How a source is doing. Times are in milliseconds since the epoch. */
-export interface GmondStatus {
-  readonly name: string;
-  /** The host that answered last, or will be asked next: `HOST:PORT`. */
-  readonly host: string;
-  /** When an answer came last of which something could be used. */
-  readonly lastSuccess: number | undefined;
-  /** What went wrong last, and when; it may be over. */
-  readonly lastError:
-    | { readonly at: number; readonly reason: string }
-    | undefined;
+/** How a source is doing: `host` is the one that answered last, or will be asked next. */
+export interface GmondStatus extends SourceStatus {
+  readonly kind: "gmond";
   /** Why the last poll failed; `undefined` if it did not. */
   readonly failure: string | undefined;
-  readonly polls: number;
-  readonly failures: number;
   /** Bytes that came over the wire. */
   readonly bytes: number;
   /** Damaged places behind which reading went on. */
@@ -92,7 +86,7 @@ const FIRST_MS = 1000;
  * host that was good last; the others follow in order until one gives a whole answer. If none does,
  * the best part of an answer counts.
  */
-export class GmondSource {
+export class GmondSource implements Source {
   readonly #options: GmondSourceOptions;
   readonly #limits: GmondLimits;
   readonly #random: () => number;
@@ -119,21 +113,29 @@ export class GmondSource {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#random = options.random ?? Math.random;
     this.#intervalMs = source.intervalSeconds * 1000;
-    const { hosts, hostMetrics } = { ...defaultXmlLimits, ...this.#limits.xml };
+    const { clusters, hosts, hostMetrics, metrics } = {
+      ...defaultXmlLimits,
+      ...this.#limits.xml,
+    };
     const { forgetSeconds } = this.#limits;
     this.#store = new GmondStore(tree, source, {
       forgetSeconds,
+      clusters,
       hosts,
       hostMetrics,
+      metrics,
     });
     this.#salvage = salvageDirectory === undefined
       ? undefined
       : new SalvageStore(salvageDirectory, source.name, clock);
     this.#status = {
       name: source.name,
+      kind: "gmond",
       host: this.#hostName(0),
-      lastSuccess: undefined,
-      lastError: undefined,
+      lastSuccess: null,
+      lastError: null,
+      failing: false,
+      usedMs: 0,
       failure: undefined,
       polls: 0,
       failures: 0,
@@ -161,6 +163,11 @@ export class GmondSource {
     return this.#first.promise;
   }
 
+  /** Takes what this source has brought out of the tree. */
+  retract(): void {
+    this.#store.retract();
+  }
+
   /** Ends polling; resolves when nothing is under way any more. */
   async stop(): Promise<void> {
     this.#timer?.cancel();
@@ -177,6 +184,7 @@ export class GmondSource {
   #schedule(wait: number): void {
     const { clock } = this.#options;
     this.#timer = clock.setTimer(() => {
+      const began = clock.monotonic();
       this.#polling = this.#poll().catch((error) => {
         // Not of the answer's making: whoever was told of it has failed.
         logger.error("source {name}: its answer could not be taken: {reason}", {
@@ -185,7 +193,11 @@ export class GmondSource {
         });
       }).finally(() => {
         this.#polling = undefined;
+        this.#set({
+          usedMs: this.#status.usedMs + clock.monotonic() - began,
+        });
         this.#first!.resolve();
+        this.#options.onPoll?.();
         if (!this.#abort.signal.aborted) this.#scheduleNext();
       });
     }, wait);
@@ -206,8 +218,7 @@ export class GmondSource {
   #hostName(index: number): string {
     const { hosts } = this.#options.source;
     if (hosts.length === 0) return "";
-    const { host, port } = hosts[index % hosts.length];
-    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    return formatAddress(hosts[index % hosts.length]);
   }
 
   async #poll(): Promise<void> {
@@ -290,7 +301,13 @@ export class GmondSource {
     this.#next = index;
     const host = this.#hostName(index);
     const hosts = hostCount(document);
-    this.#set({ host, hosts, lastSuccess: clock.now(), failure: undefined });
+    this.#set({
+      host,
+      hosts,
+      lastSuccess: clock.now(),
+      failing: false,
+      failure: undefined,
+    });
     this.#tellTaken(host, document, problems);
     await this.#store.take(document, {
       now: clock.now(),
@@ -302,6 +319,7 @@ export class GmondSource {
     this.#set({
       host: this.#hostName(this.#next),
       failures: this.#status.failures + 1,
+      failing: true,
       failure: reason,
     });
     this.#store.fail(reason);

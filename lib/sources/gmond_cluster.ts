@@ -1,6 +1,7 @@
 import type { ReadCluster, ReadHost } from "../ganglia/xml/document.ts";
-import type { Host, NodeLife } from "../tree/host.ts";
-import type { Metric, Observation } from "../tree/metric.ts";
+import { downAfter } from "../ganglia/xml/up.ts";
+import type { Host, HostDetail, NodeLife } from "../tree/host.ts";
+import { type Metric, type Observation, withHeld } from "../tree/metric.ts";
 import type { Cluster, SourceState } from "../tree/tree.ts";
 
 /** When an answer was received. */
@@ -19,6 +20,8 @@ export interface ClusterLimits {
   readonly hosts: number;
   /** Metrics that a host may have before those that are no longer sent go. */
   readonly hostMetrics: number;
+  /** Metrics that are no longer sent, of all hosts together, with their hosts or without. */
+  readonly metrics: number;
 }
 
 /**
@@ -28,8 +31,9 @@ export interface ClusterLimits {
  *
  * - Hosts keep their order; new ones come last.
  * - A host that is down keeps the figures that it had: gmetad does not read those sent with it.
- * - Hosts and metrics that are no longer sent stay until their DMAX: a gmond that was restarted has
- *   to hear of them all again, some of them every 20 minutes only.
+ * - Hosts and metrics that are no longer sent stay until their DMAX, the metrics apart from those
+ *   that were sent: a gmond that was restarted has to hear of them all again, some of them every 20
+ *   minutes only.
  *
  * @param whyMissing Why a host of before was not in the answer, by its key.
  */
@@ -65,40 +69,60 @@ export function* mergeClusterInSteps(
   for (const host of read.hosts) sent.set(`${read.name}/${host.name}`, host);
   const hosts = new Map<string, Host>();
   const missing: Host[] = [];
+  /** Metrics that are no longer sent. */
+  let unsent = 0;
   for (const [key, host] of before?.hosts ?? []) {
     if (++done % STEP_HOSTS === 0) yield;
     const again = sent.get(key);
+    const room = limits.metrics - unsent;
     const merged = again
-      ? mergeHost(key, again, host, at, limits)
+      ? mergeHost(key, again, host, at, limits, room)
       : ageHost(host, whyMissing(key), at, limits);
     sent.delete(key);
-    if (merged) hosts.set(key, merged);
-    if (merged && !again) missing.push(merged);
+    if (!merged) continue;
+    hosts.set(key, merged);
+    if (!again) missing.push(merged);
+    unsent += again
+      ? merged.observation?.held?.length ?? 0
+      : countMetrics(merged);
   }
   for (const [key, host] of sent) {
     if (++done % STEP_HOSTS === 0) yield;
-    const merged = mergeHost(key, host, undefined, at, limits);
+    const merged = mergeHost(key, host, undefined, at, limits, 0);
     if (merged) hosts.set(key, merged);
   }
-  const surplus = hosts.size - limits.hosts;
-  if (surplus > 0) {
+  if (hosts.size > limits.hosts || unsent > limits.metrics) {
     missing.sort((a, b) => heardAt(a) - heardAt(b));
-    for (const { key } of missing.slice(0, surplus)) hosts.delete(key);
+    for (const host of missing) {
+      if (hosts.size <= limits.hosts && unsent <= limits.metrics) break;
+      hosts.delete(host.key);
+      unsent -= countMetrics(host);
+    }
   }
   return { name: read.name, hosts, detail: read.detail, source };
+}
+
+/** All metrics of a host, whether they are still sent or not. */
+export function countMetrics({ observation }: Host): number {
+  if (!observation) return 0;
+  return observation.metrics.length + (observation.held?.length ?? 0);
 }
 
 function heardAt(host: Host): number {
   return host.life.answeredAt ?? -Infinity;
 }
 
-/** A host that was sent; `undefined` if it is past its DMAX. */
+/**
+ * A host that was sent; `undefined` if it is past its DMAX.
+ * @param room How many metrics that are no longer sent it may keep.
+ */
 function mergeHost(
   key: string,
   { name, detail, metrics }: ReadHost,
   before: Host | undefined,
   at: Moment,
   limits: ClusterLimits,
+  room: number,
 ): Host | undefined {
   if (detail.dmax > 0 && detail.tn > detail.dmax) return undefined;
   const heard = at.monotonic - detail.tn * 1000;
@@ -111,19 +135,21 @@ function mergeHost(
     const isSame = old?.incarnation === incarnation &&
       before?.detail?.reported === detail.reported;
     const measuredAt = at.now - detail.tn * 1000;
+    const held = old && heldOf(metrics, old, elapsed, limits, room);
     observation = {
       incarnation,
       sequence: (old?.sequence ?? 0) + 1,
       // What was reported once was measured once, however often it is sent.
       measuredAt: isSame ? old.measuredAt : measuredAt,
       receivedAt: at.now,
-      metrics: old ? withMissing(metrics, old, elapsed, limits) : metrics,
+      metrics,
+      ...(held ? { held } : {}),
     };
   } else if (old) {
     observation = ageObservation(old, elapsed, limits);
   }
   const life: NodeLife = {
-    attachedAt: before?.life.attachedAt ?? heard,
+    attachedAt: wellSince(before, heard, detail) ?? heard,
     answeredAt: heard,
     failure: metrics ? undefined : `it was last heard of ${detail.tn} s ago`,
     detachReason: undefined,
@@ -136,6 +162,17 @@ function mergeHost(
     life,
     detail,
   };
+}
+
+/** Since when a host has been there without being silent in between; `undefined`: not before. */
+function wellSince(
+  before: Host | undefined,
+  heard: number,
+  detail: HostDetail,
+): number | undefined {
+  const { attachedAt, answeredAt = -Infinity } = before?.life ?? {};
+  const wasSilent = heard - answeredAt >= downAfter(detail) * 1000;
+  return wasSilent ? undefined : attachedAt;
 }
 
 /** A host that was not sent; `undefined` if it is to be forgotten. */
@@ -189,28 +226,36 @@ function ageObservation(
   limits: ClusterLimits,
 ): Observation {
   if (elapsed === 0) return observation;
-  const metrics = observation.metrics
-    .map((metric) => ageMetric(metric, elapsed))
-    .filter((metric) => isKept(metric, limits));
-  return { ...observation, metrics };
+  const age = (metrics: readonly Metric[]) =>
+    metrics.map((metric) => ageMetric(metric, elapsed))
+      .filter((metric) => isKept(metric, limits));
+  const { metrics, held } = observation;
+  return {
+    ...observation,
+    metrics: age(metrics),
+    ...(held ? { held: age(held) } : {}),
+  };
 }
 
-/** The metrics that were sent, and behind them those that were not. */
-function withMissing(
-  sent: Metric[],
-  { metrics: before }: Observation,
+/** Those of before that were not sent this time; `undefined`: none. */
+function heldOf(
+  sent: readonly Metric[],
+  before: Observation,
   elapsed: number,
   limits: ClusterLimits,
-): Metric[] {
-  if (before.every(({ name }, place) => sent[place]?.name === name)) {
-    return sent;
-  }
+  room: number,
+): Metric[] | undefined {
+  const isAsBefore = !before.held &&
+    before.metrics.every(({ name }, place) => sent[place]?.name === name);
+  if (isAsBefore) return undefined;
   const names = new Set(sent.map(({ name }) => name));
-  for (const metric of before) {
-    if (sent.length >= limits.hostMetrics) break;
+  const most = Math.min(room, limits.hostMetrics - sent.length);
+  const held: Metric[] = [];
+  for (const metric of withHeld(before)) {
+    if (held.length >= most) break;
     if (names.has(metric.name)) continue;
     const aged = ageMetric(metric, elapsed);
-    if (isKept(aged, limits)) sent.push(aged);
+    if (isKept(aged, limits)) held.push(aged);
   }
-  return sent;
+  return held.length > 0 ? held : undefined;
 }

@@ -5,6 +5,7 @@ import { oneLine } from "../text.ts";
 import type { SourceState, Tree } from "../tree/tree.ts";
 import {
   type ClusterLimits,
+  countMetrics,
   mergeClusterInSteps,
   type Moment,
 } from "./gmond_cluster.ts";
@@ -15,11 +16,20 @@ const logger = getLogger(["gatherer", "gmond"]);
 const FREE_AFTER_INTERVALS = 3;
 const FREE_AFTER_MS = 60_000;
 
+/** Names whose refusal is remembered, and so said once; further ones are refused silently. */
+const MOST_REFUSED = 1000;
+
+/** What keeps what a source has brought from growing for ever. */
+export interface StoreLimits extends ClusterLimits {
+  /** Clusters that a source may have, those among them that it no longer sends, and grids. */
+  readonly clusters: number;
+}
+
 /** Writes what one source brings into the tree: one transaction a cluster, or a grid. */
 export class GmondStore {
   readonly #tree: Tree;
   readonly #source: { readonly name: string; readonly intervalSeconds: number };
-  readonly #limits: ClusterLimits;
+  readonly #limits: StoreLimits;
   /** The clusters and grids that are this source's. */
   readonly #clusters = new Set<string>();
   readonly #grids = new Set<string>();
@@ -28,7 +38,7 @@ export class GmondStore {
   constructor(
     tree: Tree,
     source: { readonly name: string; readonly intervalSeconds: number },
-    limits: ClusterLimits,
+    limits: StoreLimits,
   ) {
     this.#tree = tree;
     this.#source = source;
@@ -54,7 +64,11 @@ export class GmondStore {
           !key.startsWith(`${read.name}/`)
         );
       if (isForeign) {
-        this.#refuse(read.name, "cluster", "nodes that attach by themselves");
+        this.#refuse(
+          read.name,
+          "cluster",
+          takenBy("nodes that attach by themselves"),
+        );
       } else if (this.#isFree(read.name, "cluster", before?.source, at)) {
         this.#clusters.add(read.name);
         const steps = mergeClusterInSteps(
@@ -74,12 +88,23 @@ export class GmondStore {
     for (const read of grids) {
       const before = tree.grid.grids.get(read.name);
       if (!this.#isFree(read.name, "grid", before?.source, at)) continue;
+      const { clusters: most } = this.#limits;
+      if (!this.#grids.has(read.name) && this.#grids.size >= most) {
+        this.#refuse(
+          read.name,
+          "grid",
+          `but has had ${most} others: it is ignored`,
+        );
+        continue;
+      }
       this.#grids.add(read.name);
       tree.setGrid({ ...read, source });
     }
+    const sent = new Set(clusters.map(({ name }) => name));
+    this.#bound(sent);
     if (cut !== undefined) return;
     const reason = `it is not in the answer of ${this.#source.name} any more`;
-    this.#failClusters(reason, new Set(clusters.map(({ name }) => name)));
+    this.#failClusters(reason, sent);
     this.#failGrids(reason, new Set(grids.map(({ name }) => name)));
     this.#forget(at);
   }
@@ -88,6 +113,17 @@ export class GmondStore {
   fail(reason: string): void {
     this.#failClusters(reason);
     this.#failGrids(reason);
+  }
+
+  /** Takes out all that this source has brought. */
+  retract(): void {
+    const { name } = this.#source;
+    for (const cluster of [...this.#tree.grid.clusters.values()]) {
+      if (cluster.source?.name !== name) continue;
+      this.#tree.remove(cluster.name);
+      this.#tree.commit(cluster.name);
+    }
+    this.#failGrids("its source is not configured any more");
   }
 
   /** Why a host of before is not in an answer. */
@@ -136,11 +172,40 @@ export class GmondStore {
       } else if (
         monotonic - source.answeredAt > this.#limits.forgetSeconds * 1000
       ) {
-        this.#clusters.delete(name);
-        this.#tree.remove(name);
-        this.#tree.commit(name);
+        this.#remove(name);
       }
     }
+  }
+
+  /** Takes out the clusters that were sent longest ago, if those no longer sent are too many. */
+  #bound(sent: ReadonlySet<string>): void {
+    const { clusters: mostClusters, metrics: mostMetrics } = this.#limits;
+    const unsent: { name: string; answeredAt: number; metrics: number }[] = [];
+    let metrics = 0;
+    for (const name of this.#clusters) {
+      if (sent.has(name)) continue;
+      const { hosts, source } = this.#tree.cluster(name);
+      if (source?.name !== this.#source.name) continue;
+      const { answeredAt } = source;
+      const count = hosts.values().reduce(
+        (n, host) => n + countMetrics(host),
+        0,
+      );
+      unsent.push({ name, answeredAt, metrics: count });
+      metrics += count;
+    }
+    unsent.sort((a, b) => a.answeredAt - b.answeredAt);
+    for (const oldest of unsent) {
+      if (this.#clusters.size <= mostClusters && metrics <= mostMetrics) return;
+      metrics -= oldest.metrics;
+      this.#remove(oldest.name);
+    }
+  }
+
+  #remove(name: string): void {
+    this.#clusters.delete(name);
+    this.#tree.remove(name);
+    this.#tree.commit(name);
   }
 
   /** Whether a name is not, or no longer, that of something that another source brings. */
@@ -155,22 +220,28 @@ export class GmondStore {
     if (
       owner.failure !== undefined || monotonic - owner.answeredAt > most
     ) return true;
-    this.#refuse(name, kind, `the source ${owner.name}`);
+    this.#refuse(name, kind, takenBy(`the source ${owner.name}`));
     return false;
   }
 
-  #refuse(name: string, kind: "cluster" | "grid", owner: string): void {
+  /** @param why What follows the name in the log. */
+  #refuse(name: string, kind: "cluster" | "grid", why: string): void {
     const key = `${kind}\n${name}`;
-    if (this.#refused.has(key)) return;
+    if (this.#refused.has(key) || this.#refused.size >= MOST_REFUSED) return;
     this.#refused.add(key);
     logger.warn(
-      "source {source} has a {kind} called {name}, a name taken by {owner}: it is ignored; give one of them another name",
+      "source {source} has a {kind} called {name}, {why}",
       {
         source: oneLine(this.#source.name, 100),
         kind,
         name: oneLine(name, 100),
-        owner: oneLine(owner, 100),
+        why,
       },
     );
   }
+}
+
+function takenBy(owner: string): string {
+  const name = oneLine(owner, 100);
+  return `a name taken by ${name}: it is ignored; give one of them another name`;
 }

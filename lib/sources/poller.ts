@@ -2,9 +2,19 @@ import { getLogger } from "@logtape/logtape";
 import type { Clock, Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { oneLine } from "../text.ts";
+import { beginningOf } from "../tree/incarnation.ts";
 import type { Metric } from "../tree/metric.ts";
+import {
+  onAnswer,
+  onAttach,
+  onDetach,
+  onFailure,
+  pollLimits,
+  type StateLimits,
+} from "../tree/state.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Value } from "../value.ts";
+import type { Doing, SourceStatus } from "./source.ts";
 
 const logger = getLogger(["gatherer", "nodes"]);
 
@@ -30,17 +40,24 @@ export interface PolledNode {
   poll(timeoutMs: number): Promise<Report>;
 }
 
-/** How a {@linkcode Poller} is set up. */
-export interface PollerOptions {
-  readonly tree: Tree;
-  /** The cluster that the nodes belong to. */
-  readonly cluster: string;
-  readonly clock: Clock;
+/** The pace of a {@linkcode Poller}. */
+export interface PollerPace {
   /** Milliseconds from one round to the next. */
   readonly intervalMs: number;
   /** Milliseconds after which an unanswered poll is given up; the node stays. */
   readonly timeoutMs: number;
 }
+
+/** How a {@linkcode Poller} is set up. */
+export interface PollerOptions extends PollerPace {
+  readonly tree: Tree;
+  /** The cluster that the nodes belong to. */
+  readonly cluster: string;
+  readonly clock: Clock;
+}
+
+/** How polls of one node went. */
+export type NodeDoing = Pick<Doing, "lastError" | "usedMs">;
 
 /** What a {@linkcode Poller} has done, for the gatherer's own statistics. */
 export interface PollerCounts {
@@ -60,10 +77,11 @@ const SLOTS = 128;
 const SLOT_MS = 1000;
 /** How soon after a node's first figures a round is closed for them. */
 const EARLY_MS = 1000;
+/** Nodes that have gone of which it is remembered how their polls went. */
+const MOST_GONE = 10_000;
 
 interface Entry {
   readonly node: PolledNode;
-  sequence: number;
   /** The poll under way. */
   polling: Promise<void> | undefined;
   failing: boolean;
@@ -75,7 +93,8 @@ interface Entry {
  * Polls the nodes that are attached: each at once when it attaches, then all of them every
  * interval, and puts what they report into the tree. A round is closed (committed) when those that
  * were well have answered; figures of a node that has just attached do not wait for the next
- * round but close one early, at most six times an interval.
+ * round but close one early, at most six times an interval. Nodes that are retired may attach, but
+ * are not polled.
  */
 export class Poller {
   readonly counts: PollerCounts = {
@@ -85,19 +104,80 @@ export class Poller {
     attaches: 0,
     detaches: 0,
   };
-  readonly #options: PollerOptions;
+  readonly #options: Omit<PollerOptions, keyof PollerPace>;
+  #pace: PollerPace;
   readonly #entries = new Map<string, Entry>();
+  /** By key, also of some that have gone. */
+  readonly #doings = new Map<string, NodeDoing>();
+  readonly #roundListeners = new Set<() => void>();
+  /** Retired nodes of which it was said that they attached. */
+  readonly #toldRetired = new Set<string>();
   readonly #waiting: (() => void)[] = [];
   #busy = 0;
   #timer: Timer | undefined;
   #early: Timer | undefined;
   #committedAt = -Infinity;
+  /** When the last round was begun. */
+  #roundAt = -Infinity;
+  /** When a node answered last, on both clocks. */
+  #lastSuccess:
+    | { readonly now: number; readonly monotonic: number }
+    | undefined;
+  #lastError: Doing["lastError"] = null;
+  #usedMs = 0;
   /** Whether figures have come since the last round was closed. */
   #fresh = false;
   #stopped = false;
 
   constructor(options: PollerOptions) {
     this.#options = options;
+    this.#pace = options;
+  }
+
+  /** The ages at which its nodes are late and silent; they follow its pace. */
+  get limits(): StateLimits {
+    return pollLimits(this.#pace.intervalMs, this.#pace.timeoutMs);
+  }
+
+  /**
+   * How it goes, all nodes together. It is failing when polls did and nobody has answered for as
+   * long as makes a node late; the time used is that of its rounds.
+   */
+  get status(): SourceStatus {
+    const { polls, failures } = this.counts;
+    const { monotonic = -Infinity } = this.#lastSuccess ?? {};
+    const age = this.#options.clock.monotonic() - monotonic;
+    return {
+      name: "foolscap",
+      kind: "foolscap",
+      host: "",
+      polls,
+      failures,
+      lastSuccess: this.#lastSuccess?.now ?? null,
+      lastError: this.#lastError,
+      failing: this.#lastError !== null && age > this.limits.lateMs,
+      usedMs: this.#usedMs,
+    };
+  }
+
+  /** How polls of a node went; the time used is what was spent waiting for its answers. */
+  doingOf(key: string): NodeDoing {
+    return this.#doings.get(key) ?? { lastError: null, usedMs: 0 };
+  }
+
+  /** Changes the pace; the next round begins an interval after the one before. */
+  configure(pace: PollerPace): void {
+    this.#pace = pace;
+    if (this.#timer) this.#schedule();
+  }
+
+  /**
+   * Asks to be told when a round is over, whatever came of it.
+   * @returns A function that ends it.
+   */
+  onRound(listener: () => void): () => void {
+    this.#roundListeners.add(listener);
+    return () => void this.#roundListeners.delete(listener);
   }
 
   /** How many nodes are attached. */
@@ -110,43 +190,53 @@ export class Poller {
     if (this.#stopped) return;
     const { clock, cluster, tree } = this.#options;
     const { key, nickname, address } = node;
-    const old = this.#entries.get(key);
     const entry: Entry = {
       node,
-      sequence: old?.sequence ??
-        tree.host(cluster, key)?.observation?.sequence ?? 0,
       polling: undefined,
       failing: false,
       answered: false,
     };
     this.#entries.set(key, entry);
     this.counts.attaches++;
+    tree.update(cluster, key, { nickname, life: onAttach(clock.monotonic()) });
+    if (this.#isRetired(key)) {
+      this.#tellRetired(node);
+      return;
+    }
+    this.#toldRetired.delete(key);
     logger.info("{nickname} ({tubid}) attached from {address}", {
       nickname: oneLine(nickname, 100),
       tubid: key,
       address,
     });
-    tree.update(cluster, key, {
-      nickname,
-      life: {
-        attachedAt: clock.monotonic(),
-        failure: undefined,
-        detachReason: undefined,
-      },
-    });
     void this.#poll(entry);
+  }
+
+  #isRetired(key: string): boolean {
+    const { cluster, tree } = this.#options;
+    return tree.host(cluster, key)?.life.retireReason !== undefined;
+  }
+
+  /** Once: it may come and go as it likes, nobody sees it. */
+  #tellRetired({ key, nickname, address }: PolledNode): void {
+    if (this.#toldRetired.has(key)) return;
+    this.#toldRetired.add(key);
+    logger.warn(
+      "{nickname} ({tubid}) attached from {address}, but is retired: it is not polled; to bring it back: gatherer retire {tubid} --undo",
+      { nickname: oneLine(nickname, 100), tubid: key, address },
+    );
   }
 
   /** Lets a node go, unless another has taken its place. Its last figures stay in the tree. */
   detach(node: PolledNode, reason: string): void {
-    const { cluster, tree } = this.#options;
+    const { clock, cluster, tree } = this.#options;
     if (this.#entries.get(node.key)?.node !== node) return;
     this.#entries.delete(node.key);
     this.counts.detaches++;
     tree.update(cluster, node.key, {
-      life: { attachedAt: undefined, detachReason: reason },
+      life: onDetach(reason, clock.monotonic()),
     });
-    if (this.#stopped) return;
+    if (this.#stopped || this.#isRetired(node.key)) return;
     logger.info("{nickname} ({tubid}) detached: {reason}", {
       nickname: oneLine(node.nickname, 100),
       tubid: node.key,
@@ -171,18 +261,40 @@ export class Poller {
   }
 
   async #round(): Promise<void> {
-    const { clock, intervalMs, timeoutMs } = this.#options;
-    const due = clock.monotonic() + intervalMs;
+    const { clock } = this.#options;
+    const { intervalMs, timeoutMs } = this.#pace;
+    const began = this.#roundAt = clock.monotonic();
+    const entries = this.#entriesToPoll();
     // Those that did not answer last time come last, and nobody waits for them.
-    const entries = [...this.#entries.values()];
     const well = entries.filter((entry) => !entry.failing);
     const polls = well.map((entry) => this.#poll(entry));
     for (const entry of entries) if (entry.failing) void this.#poll(entry);
     await this.#within(Promise.all(polls), Math.min(timeoutMs, intervalMs));
     this.#commit();
     if (this.#stopped) return;
-    const wait = Math.max(0, due - clock.monotonic());
-    this.#timer = clock.setTimer(() => void this.#round(), wait);
+    this.#usedMs += clock.monotonic() - began;
+    for (const listener of this.#roundListeners) listener();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const { clock } = this.#options;
+    this.#timer?.cancel();
+    const due = this.#roundAt + this.#pace.intervalMs;
+    this.#timer = clock.setTimer(() => {
+      this.#timer = undefined;
+      void this.#round();
+    }, Math.max(0, due - clock.monotonic()));
+  }
+
+  /** All but the retired; those begin anew when they are brought back. */
+  #entriesToPoll(): Entry[] {
+    return [...this.#entries.values()].filter((entry) => {
+      if (!this.#isRetired(entry.node.key)) return true;
+      entry.failing = false;
+      entry.answered = false;
+      return false;
+    });
   }
 
   /** Waits for a promise that does not reject, but no longer than `ms`. */
@@ -208,7 +320,8 @@ export class Poller {
 
   #commitSoon(): void {
     if (this.#early || this.#stopped) return;
-    const { clock, intervalMs } = this.#options;
+    const { clock } = this.#options;
+    const { intervalMs } = this.#pace;
     const earliest = this.#committedAt + intervalMs / 6;
     const wait = Math.max(
       Math.min(EARLY_MS, intervalMs / 6),
@@ -226,7 +339,8 @@ export class Poller {
   }
 
   async #pollNow(entry: Entry): Promise<void> {
-    const { clock, timeoutMs } = this.#options;
+    const { clock } = this.#options;
+    const { timeoutMs } = this.#pace;
     if (this.#busy >= SLOTS) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
@@ -242,11 +356,15 @@ export class Poller {
     const slot = clock.setTimer(free, SLOT_MS, { keepAlive: false });
     this.counts.polls++;
     const measuredAt = clock.now();
+    const began = clock.monotonic();
     try {
       const report = await entry.node.poll(timeoutMs);
+      this.#note(entry.node, clock.monotonic() - began);
       if (this.#isCurrent(entry)) this.#answered(entry, report, measuredAt);
     } catch (error) {
-      if (this.#isCurrent(entry)) this.#failed(entry, messageOf(error));
+      const reason = messageOf(error);
+      this.#note(entry.node, clock.monotonic() - began, reason);
+      if (this.#isCurrent(entry)) this.#failed(entry, reason);
     } finally {
       slot.cancel();
       free();
@@ -254,12 +372,37 @@ export class Poller {
   }
 
   #isCurrent(entry: Entry): boolean {
-    return !this.#stopped && this.#entries.get(entry.node.key) === entry;
+    const { key } = entry.node;
+    return !this.#stopped && this.#entries.get(key) === entry &&
+      !this.#isRetired(key);
+  }
+
+  /** Remembers how a poll went. */
+  #note({ key, nickname }: PolledNode, usedMs: number, reason?: string): void {
+    const { clock } = this.#options;
+    const now = clock.now();
+    const before = this.doingOf(key);
+    const lastError = reason === undefined
+      ? before.lastError
+      : { at: now, reason };
+    this.#doings.set(key, { lastError, usedMs: before.usedMs + usedMs });
+    if (reason === undefined) {
+      this.#lastSuccess = { now, monotonic: clock.monotonic() };
+    } else {
+      const name = oneLine(nickname, 100);
+      this.#lastError = { at: now, reason: `${name} (${key}): ${reason}` };
+    }
+    if (this.#doings.size <= this.#entries.size + MOST_GONE) return;
+    for (const known of this.#doings.keys()) {
+      if (this.#entries.has(known)) continue;
+      this.#doings.delete(known);
+      break;
+    }
   }
 
   #answered(entry: Entry, report: Report, measuredAt: number): void {
     const { clock, cluster, tree } = this.#options;
-    const { node } = entry;
+    const { key, incarnation } = entry.node;
     const metrics: Metric[] = [];
     for (const [name, value] of report.counters) {
       metrics.push({ name, value, slope: "positive" });
@@ -267,22 +410,20 @@ export class Poller {
     for (const [name, value] of report.stats) {
       metrics.push({ name, value, slope: "both" });
     }
-    tree.update(cluster, node.key, {
-      observation: {
-        incarnation: node.incarnation,
-        sequence: ++entry.sequence,
-        measuredAt,
-        receivedAt: clock.now(),
-        metrics,
-      },
-      life: { answeredAt: clock.monotonic(), failure: undefined },
+    const { observation: before, life } = tree.host(cluster, key)!;
+    const receivedAt = clock.now();
+    const sequence = (before?.sequence ?? 0) + 1;
+    const next = { incarnation, sequence, measuredAt, receivedAt, metrics };
+    tree.update(cluster, key, {
+      observation: { ...next, began: beginningOf(next, before) },
+      life: onAnswer(life, this.limits, clock.monotonic()),
     });
     this.#fresh = true;
     if (entry.failing) {
       entry.failing = false;
       logger.info("{nickname} ({tubid}) answers again", {
-        nickname: oneLine(node.nickname, 100),
-        tubid: node.key,
+        nickname: oneLine(entry.node.nickname, 100),
+        tubid: key,
       });
     }
     if (!entry.answered) {
@@ -292,10 +433,13 @@ export class Poller {
   }
 
   #failed(entry: Entry, reason: string): void {
-    const { cluster, tree } = this.#options;
+    const { clock, cluster, tree } = this.#options;
     const { node } = entry;
     this.counts.failures++;
-    tree.update(cluster, node.key, { life: { failure: reason } });
+    const { life } = tree.host(cluster, node.key)!;
+    tree.update(cluster, node.key, {
+      life: onFailure(life, reason, clock.monotonic()),
+    });
     if (entry.failing) return;
     entry.failing = true;
     logger.warn("{nickname} ({tubid}) does not answer: {reason}", {

@@ -1,5 +1,6 @@
 import type { StatGroup } from "../snapshot/scan.ts";
 import type { Host } from "../tree/host.ts";
+import { incarnationOf } from "../tree/incarnation.ts";
 import type { Metric, Observation } from "../tree/metric.ts";
 import type { Value } from "../value.ts";
 import { ByteWriter } from "./bytes.ts";
@@ -172,7 +173,8 @@ export class SegmentEncoder {
   }
 
   #rowOf(cluster: string, host: Host, observation: Observation): Row {
-    const { incarnation, metrics } = observation;
+    const { metrics } = observation;
+    const incarnation = incarnationOf({ detail: host.detail, observation });
     let rows = this.#rows.get(cluster);
     if (!rows) this.#rows.set(cluster, rows = new Map());
     const { key, nickname } = host;

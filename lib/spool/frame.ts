@@ -33,6 +33,8 @@ export interface FrameHead {
 export class SegmentReader {
   /** The tubids of the nodes. */
   readonly keys: string[] = [];
+  /** Their incarnations; empty where that is not known. */
+  readonly incarnations: string[] = [];
   readonly statistics: StatisticName[] = [];
   /** How long before its frame each node's last observation had come, in milliseconds. */
   readonly #lags: number[] = [];
@@ -59,11 +61,11 @@ export class SegmentReader {
 
   #readNodes(reader: ByteReader): void {
     for (let left = reader.varint(); left > 0; left--) {
-      // The cluster, the nickname and the incarnation are for others to read.
+      // The cluster and the nickname are for others to read.
       reader.skipText();
       this.keys.push(reader.text());
       reader.skipText();
-      reader.skipText();
+      this.incarnations.push(reader.text());
       this.#lags.push(0);
     }
   }

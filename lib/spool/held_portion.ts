@@ -1,10 +1,12 @@
 import type { StatGroup } from "../snapshot/scan.ts";
+import { isRestart } from "../tree/incarnation.ts";
 import { SpoolError } from "./bytes.ts";
 import { readColumn } from "./column.ts";
 import { crc32 } from "./crc32.ts";
 import { Figures, Kind } from "./figure.ts";
 import type { FrameHead, SegmentReader } from "./frame.ts";
 import type { Portion, PortionOptions } from "./portion.ts";
+import type { ReportMark } from "./sample.ts";
 import { type Nodes, SampleColumns, Series } from "./series.ts";
 
 /** A frame, with the columns that are wanted. */
@@ -21,11 +23,31 @@ export interface Segment {
   readonly frames: Frame[];
 }
 
+/** The last reports in a segment that are older than the portion. */
+export interface Older {
+  readonly reader: SegmentReader;
+  /** By place in the dictionary, in milliseconds since the epoch; some are missing. */
+  readonly times: readonly number[];
+}
+
+/** What is held. */
+export interface HeldFrames {
+  readonly segments: readonly Segment[];
+  /** In the order of the segments, of these and of some before them. */
+  readonly older: readonly Older[];
+  /** In milliseconds since the epoch; `end` is the last that counts. */
+  readonly span: { readonly since: number; readonly end: number };
+  readonly complete: boolean;
+}
+
 /** The nodes of all segments. */
 interface Index {
   readonly nodes: Nodes;
-  /** By segment, and by place in its dictionary. */
-  readonly numbers: readonly Uint32Array[];
+  /** By segment, and by place in its dictionary: the numbers of nodes and of incarnations. */
+  readonly numbers: readonly {
+    readonly owners: Uint32Array;
+    readonly incarnations: Uint32Array;
+  }[];
   /** Samples that a statistic has at most. */
   readonly size: number;
 }
@@ -36,20 +58,20 @@ export class HeldPortion implements Portion {
   readonly end: number;
   readonly complete: boolean;
   readonly #segments: readonly Segment[];
+  readonly #older: readonly Older[];
   readonly #options: PortionOptions;
-  /** In milliseconds since the epoch; `end` is the last that counts. */
-  readonly #span: { since: number; end: number };
+  readonly #span: HeldFrames["span"];
   /** Segments about which there has been a complaint. */
   readonly #damaged = new Set<Segment>();
   #index: Index | undefined;
+  #before: Map<string, ReportMark> | undefined;
 
   constructor(
-    segments: readonly Segment[],
+    { segments, older, span, complete }: HeldFrames,
     options: PortionOptions,
-    span: { since: number; end: number },
-    complete: boolean,
   ) {
     this.#segments = segments;
+    this.#older = older;
     this.#options = options;
     this.#span = span;
     this.from = options.from;
@@ -112,6 +134,11 @@ export class HeldPortion implements Portion {
     return reports;
   }
 
+  before(key: string): ReportMark | undefined {
+    this.#before ??= lastReports(this.#older);
+    return this.#before.get(key);
+  }
+
   names(group: StatGroup): readonly string[] {
     const names = new Set<string>();
     for (const { reader } of this.#segments) {
@@ -125,7 +152,7 @@ export class HeldPortion implements Portion {
   #collect(
     { reader: { keys }, frames }: Segment,
     statistic: number,
-    numbers: Uint32Array,
+    { owners, incarnations }: Index["numbers"][number],
     samples: SampleColumns,
   ): void {
     const { since, end } = this.#span;
@@ -140,31 +167,72 @@ export class HeldPortion implements Portion {
         if (figures.kinds[id] === Kind.Absent || time < since || time > end) {
           continue;
         }
-        samples.add(numbers[id], time, figures, id);
+        samples.add(owners[id], incarnations[id], time, figures, id);
       }
     }
   }
 
   #makeIndex(): Index {
-    const keys: string[] = [];
-    const numberOf = new Map<string, number>();
+    const keys = new Numbered();
+    const incarnations = new Numbered();
+    incarnations.numberOf("");
     let size = 0;
     const numbers = this.#segments.map(({ reader, frames }) => {
       for (const { newest, ids } of frames) {
         if (newest >= this.#span.since) size += ids.length;
       }
-      return Uint32Array.from(reader.keys, (key) => {
-        let number = numberOf.get(key);
-        if (number === undefined) {
-          number = keys.length;
-          numberOf.set(key, number);
-          keys.push(key);
-        }
-        return number;
-      });
+      return {
+        owners: keys.numbersOf(reader.keys),
+        incarnations: incarnations.numbersOf(reader.incarnations),
+      };
     });
-    return { nodes: { keys, numbers: numberOf }, numbers, size };
+    const nodes = {
+      keys: keys.texts,
+      numbers: keys.numbers,
+      incarnations: incarnations.texts,
+    };
+    return { nodes, numbers, size };
   }
+}
+
+/** Texts with a number each, from 0 on. */
+class Numbered {
+  readonly texts: string[] = [];
+  readonly numbers = new Map<string, number>();
+
+  numberOf(text: string): number {
+    let number = this.numbers.get(text);
+    if (number === undefined) {
+      number = this.texts.length;
+      this.numbers.set(text, number);
+      this.texts.push(text);
+    }
+    return number;
+  }
+
+  numbersOf(texts: readonly string[]): Uint32Array {
+    return Uint32Array.from(texts, (text) => this.numberOf(text));
+  }
+}
+
+/** By tubid: the last report, or if the node was restarted in all that time, the last before. */
+function lastReports(all: readonly Older[]): Map<string, ReportMark> {
+  const marks = new Map<string, ReportMark>();
+  const former = new Map<string, ReportMark>();
+  for (const { reader: { keys, incarnations }, times } of all) {
+    const reports: { time: number; id: number }[] = [];
+    times.forEach((time, id) => reports.push({ time: time / 1000, id }));
+    for (const { time, id } of reports.sort((a, b) => a.time - b.time)) {
+      const known = marks.get(keys[id]);
+      const mark = { time, incarnation: incarnations[id] };
+      if (known && isRestart(known.incarnation, mark.incarnation)) {
+        former.set(keys[id], known);
+      }
+      marks.set(keys[id], mark);
+    }
+  }
+  for (const [key, mark] of former) marks.set(key, mark);
+  return marks;
 }
 
 /** Adds a time; when the clock was put back, those that are later no longer count. */

@@ -4,7 +4,7 @@ import { SpoolError } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { MAGIC, MAX_FRAME_BYTES, PREFIX_BYTES } from "./format.ts";
 import { type FrameHead, SegmentReader } from "./frame.ts";
-import { HeldPortion, type Segment } from "./held_portion.ts";
+import { HeldPortion, type Older, type Segment } from "./held_portion.ts";
 import type { Portion, PortionOptions } from "./portion.ts";
 import { ReadWindow, SegmentFile } from "./segment_file.ts";
 
@@ -12,11 +12,26 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** Some 30 bytes each. */
 const MAX_SAMPLES = 250_000;
 
+/** What is known of a segment before it is read. */
+interface Which {
+  /** Whether it may still be growing. */
+  readonly isLast: boolean;
+  /** Whether all of it is from before the time: then only who reported last is of interest. */
+  readonly isOlder: boolean;
+}
+
+/** A segment that is being read. */
+interface Reading extends Which {
+  readonly segment: Segment;
+  readonly older: Older & { readonly times: number[] };
+}
+
 /** Collects frames until a portion is full. */
 export class Loader {
   readonly #options: PortionOptions;
   readonly #window = new ReadWindow();
   readonly #segments: Segment[] = [];
+  readonly #older: Older[] = [];
   /** Milliseconds since the epoch. */
   readonly #since: number;
   #bytes = 0;
@@ -33,19 +48,21 @@ export class Loader {
   /** What has been taken. */
   portion(): Portion {
     return new HeldPortion(
-      this.#segments,
+      {
+        segments: this.#segments,
+        older: this.#older,
+        span: { since: this.#since, end: this.#end },
+        complete: this.#complete,
+      },
       this.#options,
-      { since: this.#since, end: this.#end },
-      this.#complete,
     );
   }
 
   /**
    * Takes the frames of the next segment.
-   * @param isLast Whether it may still be growing.
    * @returns Whether there is room for more.
    */
-  async load(path: string, isLast: boolean): Promise<boolean> {
+  async load(path: string, which: Which): Promise<boolean> {
     const segment: Segment = {
       path,
       reader: new SegmentReader(),
@@ -56,7 +73,9 @@ export class Loader {
     const samplesBefore = this.#samples;
     try {
       using file = new SegmentFile(path, this.#window);
-      await this.#loadFrames(file, segment, isLast);
+      const older = { reader: segment.reader, times: [] };
+      this.#older.push(older);
+      await this.#loadFrames(file, { ...which, segment, older });
     } catch (error) {
       if (!isOfSystem(error)) throw error;
       // Old segments are removed while they are wanted.
@@ -70,11 +89,8 @@ export class Loader {
     return this.#complete;
   }
 
-  async #loadFrames(
-    file: SegmentFile,
-    segment: Segment,
-    isLast: boolean,
-  ): Promise<void> {
+  async #loadFrames(file: SegmentFile, reading: Reading): Promise<void> {
+    const { segment, isLast } = reading;
     let position = 0;
     try {
       const magic = await file.look(0, Math.min(MAGIC.length, file.size));
@@ -83,7 +99,7 @@ export class Loader {
       }
       position = MAGIC.length;
       while (position < file.size) {
-        const next = await this.#loadFrame(file, position, segment);
+        const next = await this.#loadFrame(file, position, reading);
         if (next === undefined) return;
         position = next;
       }
@@ -106,7 +122,7 @@ export class Loader {
   async #loadFrame(
     file: SegmentFile,
     position: number,
-    segment: Segment,
+    { segment, older, isOlder }: Reading,
   ): Promise<number | undefined> {
     const prefix = await file.look(position, PREFIX_BYTES);
     if (!prefix) throw new CutShort();
@@ -127,6 +143,8 @@ export class Loader {
       throw new SpoolError("a head's CRC is wrong");
     }
     const head = segment.reader.readHead(bytes, bodyLength);
+    this.#noteOlder(head, older.times);
+    if (isOlder) return end;
     const { columns, starts, length } = this.#wantedOf(head, segment);
     const size = PREFIX_BYTES + headLength + length;
     if (!this.#admit(head, size)) return undefined;
@@ -135,6 +153,14 @@ export class Loader {
     segment.frames.push({ ...head, columns, body });
     this.#bytes += size;
     return end;
+  }
+
+  #noteOlder({ ids, times, oldest }: FrameHead, older: number[]): void {
+    if (oldest >= this.#since) return;
+    for (let position = 0; position < ids.length; position++) {
+      const time = times[position];
+      if (time < this.#since) older[ids[position]] = time;
+    }
   }
 
   /** The columns that are wanted, as they will stand behind one another; where they stand now. */

@@ -17,6 +17,11 @@ export { SPOOL_NAME } from "./format.ts";
 export interface PortionOptions {
   /** Seconds since the epoch: figures of this second and later ones. */
   readonly from: number;
+  /**
+   * How many seconds before {@linkcode PortionOptions.from} the last reports of nodes are looked
+   * for at least, to see whether they were restarted since (default 0).
+   */
+  readonly context?: number;
   /** Seconds since the epoch: rounds that ended later are left out (default: none are). */
   readonly until?: number;
   /** Bytes of the spool that are held at most (default 64 MiB). */
@@ -61,14 +66,16 @@ export async function openPortion(
   options: PortionOptions,
 ): Promise<Portion> {
   const segments = listSegments(directory);
-  const { from } = options;
+  const { from, context = 0 } = options;
   const loader = new Loader(options);
   const last = segments.at(-1);
   for (const segment of segments) {
     // The end of a segment is not the start of the next: the clock may have been wrong for one.
-    if (segment.start + SEGMENT_SECONDS < from) continue;
+    const end = segment.start + SEGMENT_SECONDS;
+    if (end < from - context) continue;
     const path = `${directory}/${segment.name}`;
-    if (!await loader.load(path, segment === last)) break;
+    const which = { isLast: segment === last, isOlder: end < from };
+    if (!await loader.load(path, which)) break;
   }
   return loader.portion();
 }

@@ -7,7 +7,15 @@ export interface Sample {
   readonly time: number;
   /** `null`: the node said that it does not know. */
   readonly value: Value;
+  /**
+   * The incarnation of the program that said so; counters of another began anew. Left out where it
+   * is not known.
+   */
+  readonly incarnation?: string;
 }
+
+/** When a node reported, and which incarnation of it. */
+export type ReportMark = Omit<Sample, "value">;
 
 /** Figures of the recent past, of which the snapshot has only the last. */
 export interface Earlier {
@@ -23,6 +31,12 @@ export interface Earlier {
   ): ReadonlyMap<string, readonly Sample[]>;
   /** When each node (tubid) reported, whatever it was, in seconds since the epoch, growing. */
   reports(): ReadonlyMap<string, readonly number[]>;
+  /**
+   * The last report of a node (tubid) that is older than all of these, as far as that is known. If
+   * the node was restarted just before, the last of before the restart: a statistic that is only
+   * seen again after it may have had its last figure then.
+   */
+  before(key: string): ReportMark | undefined;
   /** The names of all statistics that some node may have had a figure of. */
   names(group: StatGroup): readonly string[];
 }
@@ -32,5 +46,6 @@ export const noEarlier: Earlier = {
   rounds: [],
   series: () => new Map(),
   reports: () => new Map(),
+  before: () => undefined,
   names: () => [],
 };

@@ -5,6 +5,8 @@ import type { Sample } from "./sample.ts";
 export interface Nodes {
   readonly keys: readonly string[];
   readonly numbers: ReadonlyMap<string, number>;
+  /** Incarnations, numbered as well; 0: not known. */
+  readonly incarnations: readonly string[];
 }
 
 /**
@@ -17,6 +19,7 @@ export class Series implements ReadonlyMap<string, readonly Sample[]> {
   readonly #starts: Uint32Array;
   readonly #order: Uint32Array;
   readonly #times: Float64Array;
+  readonly #incarnations: Uint32Array;
   readonly #figures: Figures;
   readonly size: number;
 
@@ -37,6 +40,7 @@ export class Series implements ReadonlyMap<string, readonly Sample[]> {
     this.#starts = starts;
     this.#order = order;
     this.#times = samples.times;
+    this.#incarnations = samples.incarnations;
     this.#figures = samples.figures;
   }
 
@@ -94,7 +98,11 @@ export class Series implements ReadonlyMap<string, readonly Sample[]> {
       while (samples.length > 0 && samples[samples.length - 1].time >= time) {
         samples.pop();
       }
-      samples.push({ time, value: this.#figures.get(at) ?? null });
+      const value = this.#figures.get(at) ?? null;
+      const incarnation = this.#nodes.incarnations[this.#incarnations[at]];
+      samples.push(
+        incarnation === "" ? { time, value } : { time, value, incarnation },
+      );
     }
     return samples;
   }
@@ -107,19 +115,29 @@ export class SampleColumns {
   readonly owners: Uint32Array;
   /** Milliseconds since the epoch. */
   readonly times: Float64Array;
+  /** The number of each sample's incarnation. */
+  readonly incarnations: Uint32Array;
   readonly figures: Figures;
 
   /** @param size How many samples there may be. */
   constructor(size: number) {
     this.owners = new Uint32Array(size);
     this.times = new Float64Array(size);
+    this.incarnations = new Uint32Array(size);
     this.figures = new Figures(size);
   }
 
   /** Adds a sample with the figure that `figures` has at `id`. */
-  add(owner: number, time: number, figures: Figures, id: number): void {
+  add(
+    owner: number,
+    incarnation: number,
+    time: number,
+    figures: Figures,
+    id: number,
+  ): void {
     const at = this.count++;
     this.owners[at] = owner;
+    this.incarnations[at] = incarnation;
     this.times[at] = time;
     this.figures.copy(at, figures, id);
   }

@@ -21,6 +21,8 @@ export interface StoreOptions {
   readonly maxBytes: number;
   /** Milliseconds after which a segment is removed. */
   readonly maxAgeMs: number;
+  /** Asked before a segment is begun; what it throws keeps it from being written. */
+  readonly guard?: () => Promise<void>;
 }
 
 interface StoredSegment extends SegmentName {
@@ -36,6 +38,10 @@ export class SegmentStore {
   /** In order; the last one is in the making while there is a file. */
   readonly #segments: StoredSegment[] = [];
   #file: Deno.FsFile | undefined;
+  /** Which file that is, whatever becomes of its name. */
+  #place: { dev: number; ino: number | null } = { dev: 0, ino: null };
+  /** Whether the directory is no longer as it was: others have moved or removed what is in it. */
+  #isStale = false;
   /** When the segment in the making was begun, in milliseconds since the epoch. */
   #begun = 0;
   #nextNumber = 1;
@@ -49,27 +55,36 @@ export class SegmentStore {
    * @throws UserError
    */
   async open(): Promise<void> {
-    const { directory, mode } = this.#options;
     try {
-      await this.#makeDirectory();
-      const names: string[] = [];
-      for await (const { name } of Deno.readDir(directory)) names.push(name);
-      for (const segment of segmentsAmong(names)) {
-        const path = `${directory}/${segment.name}`;
-        const { size, isFile } = await Deno.lstat(path);
-        this.#nextNumber = segment.number + 1;
-        if (!isFile) continue;
-        // From a start before with another mode, perhaps; of another user, perhaps.
-        await setMode(path, mode).catch(() => {});
-        this.#segments.push({ ...segment, size });
-      }
+      await this.#takeStock();
     } catch (error) {
       throw new UserError(
-        `cannot use the spool ${quote(directory)}: ${reasonOf(error)}`,
+        `cannot use the spool ${quote(this.#options.directory)}: ${
+          reasonOf(error)
+        }`,
         1,
         { cause: error },
       );
     }
+  }
+
+  async #takeStock(): Promise<void> {
+    const { directory, mode } = this.#options;
+    await this.#makeDirectory();
+    const names: string[] = [];
+    for await (const { name } of Deno.readDir(directory)) names.push(name);
+    const found: StoredSegment[] = [];
+    for (const segment of segmentsAmong(names)) {
+      const path = `${directory}/${segment.name}`;
+      const { size, isFile } = await Deno.lstat(path);
+      this.#nextNumber = Math.max(this.#nextNumber, segment.number + 1);
+      if (!isFile) continue;
+      // From a start before with another mode, perhaps; of another user, perhaps.
+      await setMode(path, mode).catch(() => {});
+      found.push({ ...segment, size });
+    }
+    this.#segments.splice(0, Infinity, ...found);
+    this.#isStale = false;
   }
 
   /**
@@ -78,6 +93,10 @@ export class SegmentStore {
    * @returns Whether there is none now; the next frame must begin one.
    */
   endIfDue(time: number): boolean {
+    if (this.#file && !this.#isInPlace()) {
+      this.end();
+      this.#isStale = true;
+    }
     const size = this.#file ? this.#segments.at(-1)!.size : 0;
     const most = Math.min(SEGMENT_BYTES, this.#options.maxBytes / 4);
     // A clock that was put back must not keep a segment growing until the time has come again.
@@ -85,6 +104,18 @@ export class SegmentStore {
       time >= this.#begun + SEGMENT_SECONDS * 1000;
     if (isDue || size >= most) this.end();
     return this.#file === undefined;
+  }
+
+  /** Whether those who read the spool find the segment in the making. */
+  #isInPlace(): boolean {
+    const path = `${this.#options.directory}/${this.#segments.at(-1)!.name}`;
+    try {
+      const { dev, ino } = Deno.lstatSync(path);
+      return dev === this.#place.dev && ino === this.#place.ino;
+    } catch {
+      // Whatever it is, the next segment will tell.
+      return false;
+    }
   }
 
   /** Ends the segment in the making, if there is one. */
@@ -118,6 +149,8 @@ export class SegmentStore {
         `cannot write the spool ${quote(this.#options.directory)}: ${
           isFull(error)
             ? "no space is left for it; what is there can still be read, make room"
+            : error instanceof UserError
+            ? error.message
             : reasonOf(error)
         }`,
         1,
@@ -127,7 +160,9 @@ export class SegmentStore {
   }
 
   async #begin(time: number): Promise<void> {
-    const { directory, mode } = this.#options;
+    const { directory, mode, guard } = this.#options;
+    await guard?.();
+    if (this.#isStale) await this.#takeStock();
     const segment = segmentName(
       this.#nextNumber,
       Math.max(0, Math.floor(time / 1000)),
@@ -148,6 +183,7 @@ export class SegmentStore {
     this.#begun = time;
     this.#nextNumber++;
     this.#segments.push({ ...segment, size: 0 });
+    this.#place = await this.#file.stat();
     // The mode at creation is narrowed by the umask.
     await setMode(`${directory}/${segment.name}`, mode);
   }

@@ -43,9 +43,14 @@ export interface MetricDetail {
 export interface Observation {
   /**
    * The node's incarnation, new with each process: the one honest sign that its counters began
-   * anew. Empty if the node names none.
+   * anew; see `incarnation.ts`. Empty if the node names none.
    */
   readonly incarnation: string;
+  /**
+   * When this incarnation began, in milliseconds since the epoch, as far as that is known; left
+   * out: not at all.
+   */
+  readonly began?: number;
   /** 1, 2, 3 … for each host, since this program started; 0 for what was read from a snapshot. */
   readonly sequence: number;
   /** When the figures were measured, in milliseconds since the epoch, on our clock. */
@@ -53,4 +58,16 @@ export interface Observation {
   /** When they had been received, in milliseconds since the epoch. */
   readonly receivedAt: number;
   readonly metrics: readonly Metric[];
+  /**
+   * What it reported earlier, and not this time, but has not taken back yet: to be shown with its
+   * age. It is no figure of this moment. Left out: nothing.
+   */
+  readonly held?: readonly Metric[];
+}
+
+/** All metrics of an observation, those last that were not reported this time. */
+export function withHeld(
+  { metrics, held }: Observation,
+): readonly Metric[] {
+  return held ? [...metrics, ...held] : metrics;
 }

@@ -1,4 +1,5 @@
-import type { Host, NodeLife } from "./host.ts";
+import type { Host } from "./host.ts";
+import type { NodeLife } from "./state.ts";
 import type { Observation } from "./metric.ts";
 import type { Summary } from "./summary.ts";
 
@@ -53,6 +54,18 @@ export interface Grid {
   readonly grids: ReadonlyMap<string, ChildGrid>;
 }
 
+/**
+ * A cluster as others are told of it: a moment that does not change, and without the nodes that an
+ * operator has retired. The one place where these are left out.
+ */
+export function momentOf(cluster: Cluster): Cluster {
+  const hosts = new Map<string, Host>();
+  for (const [key, host] of cluster.hosts) {
+    if (host.life.retireReason === undefined) hosts.set(key, host);
+  }
+  return { ...cluster, hosts };
+}
+
 interface Entry extends Cluster {
   hosts: Map<string, Host>;
   source?: SourceState;
@@ -79,6 +92,8 @@ export class Tree {
   readonly #grids = new Map<string, ChildGrid>();
   readonly #listeners = new Set<(cluster: Cluster) => void>();
   readonly #gridListeners = new Set<(grid: ChildGrid) => void>();
+  /** Why nodes are retired, by cluster and key; of some of them nothing else is known. */
+  readonly #retired = new Map<string, Map<string, string>>();
 
   /** @param name The grid's name. */
   constructor(name = "unspecified") {
@@ -111,7 +126,7 @@ export class Tree {
     change: {
       nickname?: string;
       observation?: Observation;
-      life?: Partial<NodeLife>;
+      life?: Partial<Omit<NodeLife, "retireReason">>;
     },
   ): Host {
     let entry = this.#clusters.get(cluster);
@@ -124,7 +139,12 @@ export class Tree {
       key,
       nickname: change.nickname ?? old?.nickname ?? "",
       observation: change.observation ?? old?.observation,
-      life: { ...UNKNOWN_LIFE, ...old?.life, ...change.life },
+      life: {
+        ...UNKNOWN_LIFE,
+        ...old?.life,
+        ...change.life,
+        retireReason: this.#retired.get(cluster)?.get(key),
+      },
     };
     entry.hosts.set(key, host);
     return host;
@@ -137,7 +157,32 @@ export class Tree {
   replace(
     cluster: Omit<Cluster, "summary"> & { hosts: Map<string, Host> },
   ): void {
-    this.#clusters.set(cluster.name, { ...cluster });
+    const { name, hosts } = cluster;
+    for (const [key, retireReason] of this.#retired.get(name) ?? []) {
+      const host = hosts.get(key);
+      if (host) {
+        hosts.set(key, { ...host, life: { ...host.life, retireReason } });
+      }
+    }
+    this.#clusters.set(name, { ...cluster });
+  }
+
+  /**
+   * Takes a node out for those who are told of it ({@linkcode momentOf}), whether it is there yet
+   * or not; or brings it back, as one of which nothing has been heard yet. To be followed by a
+   * commit.
+   * @param reason Why it is retired; `undefined`: it no longer is.
+   */
+  retire(cluster: string, key: string, reason: string | undefined): void {
+    let retired = this.#retired.get(cluster);
+    if (!retired) this.#retired.set(cluster, retired = new Map());
+    if (reason === undefined) retired.delete(key);
+    else retired.set(key, reason);
+    const hosts = this.#clusters.get(cluster)?.hosts;
+    const host = hosts?.get(key);
+    if (!hosts || !host) return;
+    const life = { ...host.life, retireReason: reason };
+    hosts.set(key, { ...host, observation: undefined, life });
   }
 
   /** Says how the source of a cluster is. */

@@ -33,7 +33,7 @@ trusted_hosts 127.0.0.1 10.20.0.5
 all_trusted off
 carbon_port 2004
 setuid off
-alert {
+mailer {
    to "ops@example.test"
 }
 `);
@@ -47,11 +47,11 @@ gmetad.conf:5:13: warning: all_trusted: "off" is off; the C gmetad takes it for 
 gmetad.conf:6: carbon answers on port 2004
 gmetad.conf:6:1: warning: carbon_port: it has no effect without carbon_server
 gmetad.conf:7: the user is not changed
-gmetad.conf:8: what stands in {} is for the plugin "alert"
-gmetad.conf:9: for the plugin "alert": to "ops@example.test"
+gmetad.conf:8: what stands in {} is for the plugin "mailer"
+gmetad.conf:9: for the plugin "mailer": to "ops@example.test"
 
 grid "unspecified"; 1 data source with 3 hosts; XML on port 8651, queries on port 8652, for this machine and \
-1 trusted host; RRDs are written; sections for alert
+1 trusted host; RRDs are written; sections for mailer
 0 errors, 2 warnings: gmetad.conf can be used
 `,
   );
@@ -71,6 +71,25 @@ gmetad.conf:3:10: error: xml_port: expected a port from 1 to 65535, got "x"
 `,
   );
   assertEquals(code, 1);
+});
+
+Deno.test("the section of alerts is read as at a start", async () => {
+  const wrong = await run("setuid off\nalert {\n rule r\n raise value >\n}\n");
+  assertStringIncludes(
+    wrong.output,
+    '\ngmetad.conf:4:2: error: raise: raise of the rule "r"',
+  );
+  assertStringIncludes(wrong.output, "1 error, 1 warning: ");
+  assertEquals(wrong.code, 1);
+  const doubtful = await run(
+    'setuid off\ndata_source "a" h\nalert {\n metricrule m "$val > 1" "x"\n}\n',
+  );
+  assertStringIncludes(
+    doubtful.output,
+    "\nwarning: alert: there is no toaddress: each metricrule is logged",
+  );
+  assertStringIncludes(doubtful.output, "0 errors, 1 warning: ");
+  assertEquals(doubtful.code, 0);
 });
 
 Deno.test("the summary has what the file does not say, too", async () => {

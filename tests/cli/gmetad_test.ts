@@ -1,11 +1,13 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  gmetadArguments,
   gmetadHelp,
   type GmetadOptions,
   readGmetadOptions,
-  unhonoured,
+  staysInForeground,
 } from "../../lib/cli/gmetad.ts";
+import { basedirOf } from "../../lib/cli/gmetad_run.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const defaults: GmetadOptions = {
@@ -107,18 +109,40 @@ Deno.test("property: no command line makes anything but options or a UserError",
   }));
 });
 
-Deno.test("what is not done is said, with what to do instead", () => {
-  const names = (args: string[], level?: number) =>
-    unhonoured(readGmetadOptions(args), level).map((line) =>
-      line.split(" ", 1)[0]
-    );
-  assertEquals(names([]), ["gmetad"]);
-  assertEquals(names(["-f"]), []);
-  assertEquals(names(["-d", "5"]), []);
-  assertEquals(names(["-d", "4"]), ["gmetad"]);
-  assertEquals(names([], 5), []);
-  assertEquals(names(["-d", "0"], 5), ["gmetad"]);
-  assertEquals(names(["-p", "x"]), ["--pid-file:", "gmetad"]);
+Deno.test("it stays in the foreground when it is told to, and when it says everything", () => {
+  const stays = (args: string[], level?: number) =>
+    staysInForeground(readGmetadOptions(args), level);
+  assertEquals(stays([]), false);
+  assertEquals(stays(["-f"]), true);
+  assertEquals(stays(["-d", "5"]), true);
+  assertEquals(stays(["-d", "4"]), false);
+  assertEquals(stays([], 5), true);
+  assertEquals(stays(["-d", "0"], 5), false);
+});
+
+Deno.test("options make the command line that they were read from", () => {
+  const args = [
+    "--conf=a=b",
+    "--debug=-1",
+    "--pid-file=p",
+    "--logfile=l",
+    "--xml_port=1",
+    "--interactive_port=2",
+    "--foreground",
+  ];
+  assertEquals(gmetadArguments(readGmetadOptions(args)), args);
+  assertEquals(gmetadArguments(readGmetadOptions([])), [
+    "--conf=/etc/ganglia/gmetad.conf",
+  ]);
+});
+
+Deno.test("the base directory is beside the RRDs, wherever these are", () => {
+  const of = (path: string, rrdRootdir?: string) =>
+    basedirOf({ path, rrdRootdir });
+  assertEquals(of("/etc/gmetad.conf"), "/var/lib/ganglia/gatherer");
+  assertEquals(of("/etc/gmetad.conf", "/srv/rrds/"), "/srv/gatherer");
+  // As the RRDs, from where the file is.
+  assertEquals(of("/etc/g/gmetad.conf", "rrds"), "/etc/g/gatherer");
 });
 
 Deno.test("the help has every option", () => {

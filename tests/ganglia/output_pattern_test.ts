@@ -113,3 +113,16 @@ Deno.test("no pattern takes long, however many ways there are to match", () => {
     assert(performance.now() - begun < 2000);
   }
 });
+
+Deno.test("a long set costs no more than a short one, however often it is repeated", () => {
+  let set = "";
+  for (let code = 0x100; code < 0x100 + 1200; code++) {
+    set += String.fromCodePoint(code);
+  }
+  const text = "a".repeat(255);
+  const matches = compilePattern(`(?:[${set}a]?){120}b`);
+  const begun = performance.now();
+  for (let i = 0; i < 20; i++) assertEquals(matches(text), false);
+  // Each character against each of the set, at each step, would take some seconds.
+  assert(performance.now() - begun < 1000);
+});

@@ -375,6 +375,21 @@ Deno.test("what is past its DMAX is not there any more", () => {
   assertEquals(names(6), ["a n"]);
 });
 
+Deno.test("what was not reported this time is there all the same, with its age", () => {
+  const host = gmondHost("a", [gmondMetric("m", "1", {}, 2)]);
+  const held = [gmondMetric("n", "2", {}, 40)];
+  const cluster = clusterOf("c", [
+    { ...host, observation: { ...host.observation!, held } },
+  ], { source: source() });
+  const metrics = elements(printed(cluster, after(5)), "METRIC");
+  assertEquals(
+    metrics.map((
+      metric,
+    ) => [attribute(metric, "NAME"), attribute(metric, "TN")]),
+    [["m", "7"], ["n", "45"]],
+  );
+});
+
 Deno.test("one printer prints any hosts, in any order", () => {
   const printer = new HostPrinter();
   const grids = ["gmond-multi.xml", "edge-input.xml", "gmond-beta.xml"]

@@ -3,7 +3,6 @@ import { muninPlugin } from "../../lib/cli/munin.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type Gatherer, startGatherer } from "../../lib/gatherer/gatherer.ts";
-import { parseAccess } from "../../lib/munin_node/access.ts";
 import { connect, StatsProvider } from "../../mod.ts";
 import { captureLog } from "../log_capture.ts";
 import { ask } from "../munin_node/node_client.ts";
@@ -28,11 +27,10 @@ function start(
       all: address,
       nodes: address,
       hostName: "grid.example",
-      access: parseAccess(allow, "test"),
+      allow,
       operators: { graphs: [], limits: new Map() },
-      selects: () => true,
+      select: "",
       drilldown: "auto",
-      version: "1.2.3",
     },
   });
 }

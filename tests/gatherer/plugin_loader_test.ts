@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { loadPlugins } from "../../lib/gatherer/plugin_loader.ts";
-import { Plugins } from "../../lib/gatherer/plugins.ts";
+import type { Plugins } from "../../lib/gatherer/plugins.ts";
 import type { ConfigEntry } from "../../lib/plugins/author.ts";
 import type { Observation } from "../../lib/tree/metric.ts";
 import type { Plugin } from "../../lib/plugins/plugin.ts";
 import { Tree } from "../../lib/tree/tree.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";
+import { runPlugins } from "./plugin_runner.ts";
 
 /** A directory with files, plugins loaded from it under a runner, and a tree to tell them of. */
 class World implements AsyncDisposable {
@@ -40,14 +41,16 @@ class World implements AsyncDisposable {
     sections: Record<string, ConfigEntry[]> = {},
     builtIn: Plugin[] = [],
   ): Promise<void> {
-    const plugins = await loadPlugins({
+    const loaded = await loadPlugins({
       directory: this.directory,
       configured: true,
       sections: new Map(Object.entries(sections)),
       clock: this.clock,
     });
-    this.#runner = new Plugins(this.tree, [...builtIn, ...plugins]);
-    await this.#runner.start();
+    this.#runner = await runPlugins(this.tree, [
+      ...builtIn,
+      ...(loaded ? [loaded] : []),
+    ]);
   }
 
   /** A cluster with one host that has these figures. */
@@ -340,6 +343,49 @@ Deno.test("what goes wrong outside of calls switches a plugin off, too", async (
   }
 });
 
+Deno.test("what a plugin posts by itself reaches nothing, and switches it off", async (t) => {
+  const messages = [
+    "'x'",
+    "null",
+    "7",
+    "{ level: 'constructor', text: 'x' }",
+    "{ level: undefined, call: 1, value: 1 }",
+    "{ level: 'info', text: 7 }",
+    "{ fault: 7 }",
+    "{ call: 3, reason: 7 }",
+  ];
+  for (const message of messages) {
+    await t.step(message, async () => {
+      await using world = await World.make({
+        "bad.js": teller(
+          `start() { postMessage(${message}); return new Promise(() => {}); }`,
+        ),
+        "good.js": teller("parseConfig: undefined"),
+      });
+      await world.start();
+      const [, ...others] = world.said();
+      assertEquals(others, [
+        "error the plugin bad.js is switched off: it posted a message, which nobody here reads",
+        "info good: start",
+      ]);
+    });
+  }
+  await t.step("in the place of an answer", async () => {
+    await using world = await World.make({
+      "bad.js": `export const getPlugin = () => {
+        postMessage({ call: 1, value: 7 });
+        return new Promise(() => {});
+      };`,
+      "good.js": teller("parseConfig: undefined"),
+    });
+    await world.start();
+    assertEquals(world.said(), [
+      "error the plugin bad.js is switched off: it posted a message in the place of an answer",
+      "info good: start",
+    ]);
+  });
+});
+
 const changer = (change: string) =>
   `export const getPlugin = () => ({ notify(cluster) { ${change} } });`;
 
@@ -517,7 +563,7 @@ Deno.test("plugins that cannot be loaded at all are named", async (t) => {
       sections: new Map(),
       clock: world.clock,
     });
-    assertEquals(found.length, 1);
+    assertEquals(found?.id, "plugins_dir");
     assertEquals(world.said(), [
       "error the plugin 32.js and those after it are not loaded: more than 32 plugins",
     ]);
@@ -539,7 +585,7 @@ Deno.test("a directory that is missing is worth a warning only if it was named",
   for (const configured of [false, true]) {
     const directory = "/nonexistent/plugins";
     const options = { directory, configured, sections, clock };
-    assertEquals(await loadPlugins(options), []);
+    assertEquals(await loadPlugins(options), undefined);
   }
   const directory = new URL(import.meta.url).pathname;
   await loadPlugins({ directory, configured: false, sections, clock });

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Plugins } from "../../lib/gatherer/plugins.ts";
 import type { Plugin } from "../../lib/plugins/plugin.ts";
 import { type Cluster, Tree } from "../../lib/tree/tree.ts";
-import { settle } from "../fake_clock.ts";
+import { FakeClock, settle } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";
+import { runPlugins } from "./plugin_runner.ts";
 
 /** A plugin whose notifications a test finishes one by one. */
 class SlowPlugin implements Plugin {
@@ -31,8 +31,7 @@ class SlowPlugin implements Plugin {
 Deno.test("while a plugin works only the newest moment of each cluster waits", async () => {
   const tree = new Tree();
   const plugin = new SlowPlugin();
-  const plugins = new Plugins(tree, [plugin]);
-  await plugins.start();
+  const plugins = await runPlugins(tree, [plugin]);
   for (const key of ["1", "2", "3"]) {
     tree.update("a", key, {});
     tree.commit("a");
@@ -67,8 +66,7 @@ Deno.test("while a plugin works only the newest moment of each cluster waits", a
 Deno.test("a plugin cannot reach the tree through what it is told", async () => {
   const tree = new Tree();
   const plugin = new SlowPlugin();
-  const plugins = new Plugins(tree, [plugin]);
-  await plugins.start();
+  const plugins = await runPlugins(tree, [plugin]);
   tree.update("a", "k", {});
   tree.commit("a");
   (plugin.calls[0].cluster.hosts as Map<string, unknown>).clear();
@@ -82,7 +80,7 @@ Deno.test("a plugin that fails is logged once, goes on, and does not disturb oth
   const tree = new Tree();
   let fail = true;
   let told = 0;
-  const plugins = new Plugins(tree, [
+  const plugins = await runPlugins(tree, [
     {
       id: "bad",
       notify() {
@@ -91,7 +89,6 @@ Deno.test("a plugin that fails is logged once, goes on, and does not disturb oth
     },
     { id: "good", notify: () => void told++ },
   ]);
-  await plugins.start();
   for (let i = 0; i < 4; i++) {
     fail = i < 3;
     tree.commit("a");
@@ -105,25 +102,12 @@ Deno.test("a plugin that fails is logged once, goes on, and does not disturb oth
   assertEquals(told, 4);
 });
 
-Deno.test("a plugin that does not start stops those before it and keeps nothing running", async () => {
-  const tree = new Tree();
-  const first = new SlowPlugin("first");
-  const plugins = new Plugins(tree, [first, {
-    id: "second",
-    start: () => Promise.reject(new Error("no such directory")),
-    notify() {},
-  }]);
-  await assertRejects(() => plugins.start(), Error, "no such directory");
-  tree.commit("a");
-  assertEquals(first.events, ["start", "stop"]);
-});
-
 Deno.test("plugins hear of the end before they are waited for, and one that stops badly disturbs nobody", async () => {
   await using log = await captureLog();
   const tree = new Tree();
   const events: string[] = [];
   const slow = new SlowPlugin();
-  const plugins = new Plugins(tree, [
+  const plugins = await runPlugins(tree, [
     { id: "first", notify() {}, stop: () => void events.push("first stops") },
     {
       id: "bad",
@@ -137,31 +121,9 @@ Deno.test("plugins hear of the end before they are waited for, and one that stop
       },
     }),
   ]);
-  await plugins.start();
   tree.commit("a");
   await plugins.stop();
   assertEquals(slow.events, ["start", "notify a", "stopping", "stop"]);
-  assertEquals(events, ["first stops"]);
-  assertEquals(log.lines, ["error the plugin bad did not stop well: cannot"]);
-});
-
-Deno.test("when a plugin does not start, one that then stops badly does not hide why", async () => {
-  await using log = await captureLog();
-  const events: string[] = [];
-  const plugins = new Plugins(new Tree(), [
-    { id: "first", notify() {}, stop: () => void events.push("first stops") },
-    {
-      id: "bad",
-      notify() {},
-      stop: () => Promise.reject(new Error("cannot")),
-    },
-    {
-      id: "last",
-      start: () => Promise.reject(new Error("no such directory")),
-      notify() {},
-    },
-  ]);
-  await assertRejects(() => plugins.start(), Error, "no such directory");
   assertEquals(events, ["first stops"]);
   assertEquals(log.lines, ["error the plugin bad did not stop well: cannot"]);
 });
@@ -171,19 +133,24 @@ Deno.test("a summary is made once for all plugins, in steps, and not for a momen
   const plugin = new SlowPlugin();
   const seen: (number | undefined)[] = [];
   const summarized: number[] = [];
-  const plugins = new Plugins(
+  const plugins = await runPlugins(
     tree,
-    [plugin, {
+    [Object.assign(plugin, { wantsSummary: true }), {
       id: "other",
+      wantsSummary: true,
       notify: ({ summary }) => void seen.push(summary?.up),
+    }, {
+      id: "without",
+      notify: ({ summary }) => assertEquals(summary, undefined),
     }],
-    function* ({ hosts }) {
-      summarized.push(hosts.size);
-      yield;
-      return { up: hosts.size, down: 0, metrics: new Map() };
+    {
+      *summarize({ hosts }) {
+        summarized.push(hosts.size);
+        yield;
+        return { up: hosts.size, down: 0, metrics: new Map() };
+      },
     },
   );
-  await plugins.start();
   for (const key of ["1", "2", "3"]) {
     tree.update("a", key, {});
     tree.commit("a");
@@ -200,4 +167,79 @@ Deno.test("a summary is made once for all plugins, in steps, and not for a momen
   assertEquals(summarized, [1, 3]);
   assertEquals(seen, [1, 3]);
   assertEquals(plugin.calls.map(({ cluster }) => cluster.summary?.up), [1, 3]);
+});
+
+Deno.test("a plugin that comes later is told what the others know, and no more", async () => {
+  const tree = new Tree();
+  tree.update("not yet", "1", {});
+  const plugins = await runPlugins(tree, []);
+  for (const cluster of ["a", "b"]) {
+    tree.update(cluster, "1", {});
+    tree.commit(cluster);
+  }
+  const told: string[] = [];
+  await plugins.add({
+    id: "late",
+    notify: ({ name, hosts }) => void told.push(`${name} ${hosts.size}`),
+  });
+  await plugins.flush();
+  assertEquals(told, ["a 1", "b 1"]);
+  tree.commit("a");
+  await plugins.flush();
+  assertEquals(told, ["a 1", "b 1", "a 1"]);
+  await plugins.stop();
+});
+
+Deno.test("a plugin that does not start is not told anything; one that is removed no more", async () => {
+  const tree = new Tree();
+  const plugin = new SlowPlugin();
+  const plugins = await runPlugins(tree, [plugin]);
+  await assertRejects(
+    () =>
+      plugins.add({
+        id: "bad",
+        start: () => Promise.reject(new Error("no such directory")),
+        notify: () => void plugin.events.push("bad"),
+      }),
+    Error,
+    "no such directory",
+  );
+  tree.commit("a");
+  const removed = plugins.remove(plugin);
+  tree.commit("a");
+  plugin.calls[0].done.resolve();
+  await removed;
+  assertEquals(plugin.events, ["start", "notify a", "stop"]);
+  assertEquals(plugins.plugins, []);
+  await plugins.stop();
+});
+
+Deno.test("the status tells how a plugin is and what it has taken", async () => {
+  await using _log = await captureLog();
+  const clock = new FakeClock(1000);
+  const tree = new Tree();
+  let fails = true;
+  const plugins = await runPlugins(tree, [{
+    id: "one",
+    async notify() {
+      await clock.advance(20);
+      if (fails) throw new Error("disk full");
+    },
+  }], { clock });
+  tree.commit("a");
+  await plugins.flush();
+  const lastError = { at: 1020, reason: "disk full" };
+  const first = { id: "one", calls: 1, lastSuccess: null, lastError };
+  assertEquals(plugins.status, [{ ...first, failing: true, usedMs: 20 }]);
+  fails = false;
+  tree.commit("a");
+  await plugins.flush();
+  assertEquals(plugins.status, [{
+    ...first,
+    calls: 2,
+    lastSuccess: 1040,
+    failing: false,
+    usedMs: 40,
+  }]);
+  await plugins.stop();
 });

@@ -29,12 +29,14 @@ function node(
     counters?: Record<string, Value>;
     stats?: Record<string, Value>;
     age?: number;
+    incarnation?: string;
   },
 ): SnapshotNode {
   return {
     key: `${nickname.replace(/[^a-z]/g, "").slice(0, 4)}`.padEnd(32, "z"),
     nickname,
     timestamp: now - (figures.age ?? 10),
+    incarnation: figures.incarnation,
     counters: new Map(Object.entries(figures.counters ?? {})),
     stats: new Map(Object.entries(figures.stats ?? {})),
   };
@@ -42,10 +44,18 @@ function node(
 
 /** Figures of the past: `[age in seconds, value]` by statistic and nickname's letters. */
 function past(
-  series: Record<string, Record<string, [age: number, value: Value][]>>,
+  series: Record<
+    string,
+    Record<string, [age: number, value: Value, incarnation?: string][]>
+  >,
   rounds: readonly number[] = [],
+  before: Record<string, [age: number, incarnation: string]> = {},
 ): Earlier {
   return {
+    before: (key) => {
+      const mark = before[key.replace(/z+$/, "")];
+      return mark && { time: now - mark[0], incarnation: mark[1] };
+    },
     rounds: rounds.map((age) => now - age),
     reports: () =>
       new Map(
@@ -66,7 +76,11 @@ function past(
           [name, samples],
         ): [string, Sample[]] => [
           name.padEnd(32, "z"),
-          samples.map(([age, value]) => ({ time: now - age, value })),
+          samples.map(([age, value, incarnation]) => ({
+            time: now - age,
+            value,
+            incarnation,
+          })),
         ]),
       ),
   };
@@ -89,6 +103,13 @@ function draw(name: string, held: Held): Field[] {
 }
 
 const get = "tahoe_storage_operations_get";
+
+/** Dated values, as seconds from now. */
+function ages(values: readonly string[]): string[] {
+  return values.map((value) =>
+    value.replace(/^\d+/, (time) => `${Number(time) - now}`)
+  );
+}
 
 Deno.test("dated: every figure since two intervals ago, once, oldest first, at its own second", () => {
   const nodes = [
@@ -119,6 +140,108 @@ Deno.test("dated: every figure since two intervals ago, once, oldest first, at i
     );
     assertEquals(draw(get, hold(nodes))[0].values, ["7"], what);
   }
+});
+
+Deno.test("dated: between two incarnations of a node a counter is not known", () => {
+  const f = (
+    what: string,
+    samples: [age: number, value: Value, incarnation?: string][],
+    latest: string,
+    expected: string[],
+    before: Record<string, [age: number, incarnation: string]> = {},
+  ) => {
+    const figures = { "storage_server.get": 7n };
+    const nodes = [
+      node("aaaa", { counters: figures, stats: figures, incarnation: latest }),
+    ];
+    const series = {
+      "counters storage_server.get": { aaaa: samples },
+      "stats storage_server.get": { aaaa: samples },
+    };
+    const held = hold(nodes, { dated: past(series, [], before) });
+    assertEquals(ages(draw(get, held)[0].values), expected, what);
+    // Of a figure that is drawn as it is, nothing is left out.
+    const [{ values }] = draw("gatherer_stat_storage_server_get", held);
+    assertEquals(values.some((value) => value.endsWith("U")), false, what);
+  };
+  f("it goes on", [[130, 5n, "a"], [70, 6n, "a"]], "a", [
+    "-130:5",
+    "-70:6",
+    "-10:7",
+  ]);
+  f("it overtakes its former value", [[130, 5n, "a"], [70, 6n, "b"]], "b", [
+    "-130:5",
+    "-71:U",
+    "-70:6",
+    "-10:7",
+  ]);
+  f("with the very latest figure", [[130, 5n, "a"], [70, 6n, "a"]], "b", [
+    "-130:5",
+    "-70:6",
+    "-11:U",
+    "-10:7",
+  ]);
+  f("twice", [[130, 5n, "a"], [70, 6n, "b"]], "c", [
+    "-130:5",
+    "-71:U",
+    "-70:6",
+    "-11:U",
+    "-10:7",
+  ]);
+  f("not known which it is", [[130, 5n, ""], [70, 6n]], "b", [
+    "-130:5",
+    "-70:6",
+    "-10:7",
+  ]);
+  f("not known in between", [[130, 5n, "a"], [70, 6n]], "b", [
+    "-130:5",
+    "-70:6",
+    "-11:U",
+    "-10:7",
+  ]);
+  f("its first figure cannot be told", [[130, 5n, "a"], [70, null, "b"]], "b", [
+    "-130:5",
+    "-11:U",
+    "-10:7",
+  ]);
+  f("before what is handed on", [[650, 5n, "a"], [500, 6n, "b"]], "b", [
+    "-501:U",
+    "-500:6",
+    "-10:7",
+  ]);
+  f("long before that", [[800, 5n, "a"], [650, 6n, "b"]], "b", ["-10:7"]);
+  f(
+    "before all that is known of the figure",
+    [[70, 6n, "b"]],
+    "b",
+    ["-71:U", "-70:6", "-10:7"],
+    { aaaa: [700, "a"] },
+  );
+  f("not at all", [[70, 6n, "b"]], "b", ["-70:6", "-10:7"], {
+    aaaa: [700, "b"],
+  });
+});
+
+Deno.test("dated: where there is no second between two incarnations, the first figure is given up", () => {
+  const f = (old: number, first: number, expected: string[]) => {
+    const nodes = [
+      node("aaaa", {
+        counters: { "storage_server.get": 9n },
+        incarnation: "b",
+      }),
+    ];
+    const earlier = past({
+      "counters storage_server.get": {
+        aaaa: [[200, 4n, "a"], [old, 5n, "a"], [first, 6n, "b"]],
+      },
+    });
+    const [{ values }] = draw(get, hold(nodes, { dated: earlier }));
+    assertEquals(ages(values), expected);
+  };
+  f(72, 70, ["-200:4", "-72:5", "-71:U", "-70:6", "-10:9"]);
+  f(71, 70, ["-200:4", "-71:5", "-70:U", "-10:9"]);
+  // In one second only the later would count, and there is no time before it either.
+  f(69.9, 69.1, ["-200:4", "-70:U", "-10:9"]);
 });
 
 Deno.test("dated: a node that is away keeps its field, and says nothing once all is older than 600 s", () => {
@@ -518,6 +641,24 @@ Deno.test("a total of counters is how fast they grow, whatever nodes come, go or
     `${now - 69}:2.0`,
     `${now - 9}:10.0`,
   ]]);
+});
+
+Deno.test("a total of counters leaves out what a node counted across a restart", () => {
+  const nodes = ["aaaa", "bbbb"].map((name) =>
+    node(name, { counters: { "q.done": 0n }, age: 700 })
+  );
+  const earlier = past({
+    "counters q.done": {
+      aaaa: [[190, 0n, "a"], [130, 60n, "a"], [70, 120n, "a"]],
+      // It has overtaken its former value within a minute.
+      bbbb: [[190, 10n, "a"], [130, 6010n, "b"], [70, 6070n, "b"]],
+    },
+  }, [189, 129, 69]);
+  const [field] = drawFields(
+    pattern({ per: "total", statistics: [{ glob: "q.done" }] }),
+    hold(nodes, { dated: earlier }),
+  );
+  assertEquals(field.values, [`${now - 129}:1.0`, `${now - 69}:2.0`]);
 });
 
 Deno.test("labels are nicknames, where these are clear and different", () => {

@@ -50,7 +50,6 @@ export async function startOurs(
     ganglia: {
       conf: loadGmetadConf(path),
       host: "127.0.0.1",
-      version: "1.2.3",
     },
   });
   const { xml, interactive } = gatherer.ganglia!;

@@ -6,7 +6,6 @@
  * @module
  */
 import { type Gatherer, startGatherer } from "../../lib/gatherer/gatherer.ts";
-import { parseAccess } from "../../lib/munin_node/access.ts";
 import { decodeSnapshot } from "../../lib/snapshot/codec.ts";
 import { openPortion } from "../../lib/spool/portion.ts";
 import { connect, StatsProvider } from "../../mod.ts";
@@ -148,11 +147,10 @@ export class Grid implements AsyncDisposable {
           all: anyPort,
           nodes: anyPort,
           hostName,
-          access: parseAccess("127.0.0.1", "test"),
+          allow: "127.0.0.1",
           operators: { graphs: [], limits: new Map() },
-          selects: () => true,
+          select: "",
           drilldown: "auto",
-          version: "1.2.3",
         },
       }),
     );

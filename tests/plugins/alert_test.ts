@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { GONE_MS } from "../../lib/alert/decide.ts";
-import { Plugins } from "../../lib/gatherer/plugins.ts";
 import { AlertPlugin } from "../../lib/plugins/alert.ts";
 import { Tree } from "../../lib/tree/tree.ts";
 import { alertConfig, clusterOf, type HostSketch } from "../alert/world.ts";
 import { FakeClock } from "../fake_clock.ts";
+import { runPlugins } from "../gatherer/plugin_runner.ts";
 import { captureLog } from "../log_capture.ts";
 
 /** The plugin under its runner, on a tree. */
@@ -14,8 +14,7 @@ async function world(section: string) {
   const clock = new FakeClock();
   const tree = new Tree();
   const plugin = new AlertPlugin(alertConfig(section), clock);
-  const runner = new Plugins(tree, [plugin]);
-  await runner.start();
+  const runner = await runPlugins(tree, [plugin]);
   return {
     clock,
     tree,

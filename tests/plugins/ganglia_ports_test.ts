@@ -48,7 +48,7 @@ async function startPorts(
   });
   await plugin.start();
   for (const cluster of clusters) plugin.notify(cluster);
-  const { xml, interactive } = plugin.addresses!;
+  const { xml, interactive } = plugin.listening!;
   return {
     plugin,
     xml: xml.port,
@@ -650,7 +650,7 @@ Deno.test("a plugin that was never started can be stopped", async () => {
   });
   plugin.notify(moment("a", "1"));
   await plugin.stop();
-  assertEquals([plugin.addresses, plugin.counts], [undefined, undefined]);
+  assertEquals([plugin.listening, plugin.counts], [undefined, undefined]);
 });
 
 Deno.test("the captured clusters have the names that were asked for", async () => {

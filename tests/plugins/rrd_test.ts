@@ -111,6 +111,37 @@ Deno.test("a poll is written once; a source that is down is not written", async 
   ]);
 });
 
+Deno.test("only what was reported this time is written", async () => {
+  const { writer, plugin } = setUp();
+  const here = gmondHost("here", [gmondMetric("m", "1")]);
+  const away = gmondHost("away", [gmondMetric("m", "1")]);
+  const told = (time: number, isAway: boolean) =>
+    plugin.notify(gmondCluster("alpha", [
+      isAway
+        ? {
+          ...here,
+          observation: {
+            ...here.observation!,
+            metrics: [],
+            held: here.observation!.metrics,
+          },
+        }
+        : here,
+      isAway
+        ? { ...away, life: { ...away.life, detachReason: "not sent" } }
+        : away,
+    ], { time }));
+  await told(TIME, false);
+  await told(TIME + 10, true);
+  await told(TIME + 20, false);
+  await rest();
+  const times = [`${TIME}:1`, `${TIME + 20}:1`];
+  assertEquals(contents(writer), {
+    "/rrds/alpha/here/m.rrd": times,
+    "/rrds/alpha/away/m.rrd": times,
+  });
+});
+
 Deno.test("a source's clock that is far off is not used", async () => {
   await using log = await captureLog();
   const { writer, clock, plugin } = setUp();

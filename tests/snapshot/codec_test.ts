@@ -74,6 +74,43 @@ Deno.test("a snapshot is the map of the design, byte for byte", () => {
   assertEquals(encodeHex(encodeSnapshot([])), "80");
 });
 
+Deno.test("what is known of an incarnation stands between nickname and stats", () => {
+  const of = (known: { incarnation?: string; began?: number }) => {
+    const one = { ...node("k", {}, 1.5, ""), ...known };
+    const entry = encodeNode(one);
+    const [back] = decodeSnapshot(encodeSnapshot([entry]));
+    return [back.incarnation, back.began, encodeHex(entry).slice(4)];
+  };
+  const time = "a974696d657374616d70" + "cb3ff8000000000000";
+  const before = `${time}a86e69636b6e616d65a0`;
+  const name = "ab696e6361726e6174696f6e" + "a27839";
+  const began = "a5626567616e" + "cb4000000000000000";
+  const after = "a57374617473" + "82" + "a8636f756e7465727380" +
+    "a5737461747380";
+  assertEquals(of({}), [undefined, undefined, `83${before}${after}`]);
+  assertEquals(
+    of({ incarnation: "x9" }),
+    ["x9", undefined, `84${before}${name}${after}`],
+  );
+  assertEquals(
+    of({ incarnation: "x9", began: 2 }),
+    ["x9", 2, `85${before}${name}${began}${after}`],
+  );
+  assertEquals(of({ incarnation: "", began: NaN }), of({}));
+});
+
+Deno.test("an incarnation that is none costs itself only", () => {
+  for (const incarnation of [5, null, [1], { a: "b" }, ""]) {
+    for (const began of ["x", null, [1], NaN]) {
+      const stats = { counters: { c: 1 }, stats: {} };
+      const bytes = encode({ k: { nickname: "n", incarnation, began, stats } });
+      assertEquals(decodeSnapshot(bytes), [
+        node("k", { counters: { c: 1n } }, NaN, "n"),
+      ]);
+    }
+  }
+});
+
 Deno.test("snapshotParts() is a header and the very entries, at every size of header", () => {
   for (
     const [count, header] of [[15, "8f"], [16, "de0010"], [

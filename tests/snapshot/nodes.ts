@@ -25,7 +25,16 @@ export const sampleNodes: readonly SnapshotNode[] = [
     counters: { "storage_server.get": 12n, huge: 2n ** 64n, low: -(2n ** 70n) },
     stats: { "load_monitor.avg_load": 0.25, "node.uptime": 5, unknown: null },
   }),
-  node("hvfys5kpzh2at6owh5hiozb4uroyu7zb", {}, NaN, "Zoë's 😀 node\n\u0001"),
+  {
+    ...node(
+      "hvfys5kpzh2at6owh5hiozb4uroyu7zb",
+      {},
+      NaN,
+      "Zoë's 😀 node\n\u0001",
+    ),
+    incarnation: "5f3e9a",
+    began: 1_699_999_000.5,
+  },
   node("", { counters: { "": -1n, "ключ": 300n }, stats: { x: -0 } }, 5, ""),
 ];
 
@@ -62,8 +71,12 @@ export const anyNodes: fc.Arbitrary<SnapshotNode[]> = fc.uniqueArray(
       fc.constant(NaN),
     ),
     nickname: anyText,
+    incarnation: anyText.filter((text) => text !== ""),
+    began: fc.double({ noDefaultInfinity: true, noNaN: true }),
     counters: anyHalf,
     stats: anyHalf,
+  }, {
+    requiredKeys: ["key", "timestamp", "nickname", "counters", "stats"],
   }),
   { selector: ({ key }) => key, maxLength: 20 },
 );

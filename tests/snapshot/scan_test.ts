@@ -31,6 +31,7 @@ function expected(
     key: one.key,
     nickname: one.nickname,
     timestamp: Number.isNaN(one.timestamp) ? 0 : one.timestamp,
+    ...(one.incarnation ? { incarnation: one.incarnation } : {}),
     value: one[group].get(name),
   }));
 }

@@ -1,8 +1,8 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { ReadHost } from "../../lib/ganglia/xml/document.ts";
 import { mergeCluster } from "../../lib/sources/gmond_cluster.ts";
-import { statusOf } from "../../lib/tree/host.ts";
-import type { Metric } from "../../lib/tree/metric.ts";
+import { statusOf } from "../../lib/tree/state.ts";
+import { type Metric, withHeld } from "../../lib/tree/metric.ts";
 import type { Cluster } from "../../lib/tree/tree.ts";
 import { gmondMetric } from "../ganglia/captures.ts";
 
@@ -12,7 +12,12 @@ const DETAIL = { owner: "o", latlong: "l", url: "u", localtime: 1000 };
 /** A cluster that is told answers, each some seconds after the first. */
 class Told {
   cluster: Cluster | undefined;
-  readonly limits = { forgetSeconds: 1000, hosts: 100, hostMetrics: 100 };
+  readonly limits = {
+    forgetSeconds: 1000,
+    hosts: 100,
+    hostMetrics: 100,
+    metrics: 1000,
+  };
 
   answer(seconds: number, ...hosts: ReadHost[]): Cluster {
     const monotonic = 5000 + seconds * 1000;
@@ -30,16 +35,17 @@ class Told {
     return this.cluster!.hosts.get(`c/${name}`);
   }
 
-  /** TN of each of its metrics. */
+  /** TN of each of its metrics, those that were sent first. */
   ages(name: string): Record<string, number> {
-    const metrics = this.host(name)!.observation!.metrics;
+    const metrics = withHeld(this.host(name)!.observation!);
     return Object.fromEntries(metrics.map(({ name, tn }) => [name, tn!]));
   }
 
   state(name: string, seconds: number) {
     const { life } = this.host(name)!;
     const limits = { lateMs: 80_000, silentMs: 300_000 };
-    return statusOf(life, limits, 5000 + seconds * 1000);
+    const { state, reason } = statusOf(life, limits, 5000 + seconds * 1000);
+    return { state, reason };
   }
 }
 
@@ -209,13 +215,26 @@ Deno.test("mergeCluster(): a metric that is sent no more stays until its DMAX", 
   told.answer(0, sent("h", [M, SHORT, N]));
   told.answer(15, sent("h", [N]));
   assertEquals(told.ages("h"), { n: 5, m: 18, short: 25 });
-  const [, kept] = told.host("h")!.observation!.metrics;
+  const { metrics, held } = told.host("h")!.observation!;
+  // It is no figure of this moment.
+  assertEquals(metrics, [N]);
+  const [kept] = held!;
   assertEquals(kept, { ...M, tn: 18 });
   assertStrictEquals(kept.detail, M.detail);
   told.answer(20, sent("h", [N]));
   assertEquals(told.ages("h"), { n: 5, m: 23, short: 30 });
   told.answer(21, sent("h", [N]));
   assertEquals(told.ages("h"), { n: 5, m: 24 });
+  told.answer(25, sent("h", [M, N]));
+  assertEquals(told.host("h")!.observation!.held, undefined);
+  told.answer(30, sent("h", [N]));
+  // Of a host that is down, or not sent, they age as well.
+  told.answer(35, sent("h", undefined, { tn: 100 }));
+  assertEquals(told.ages("h"), { n: 10, m: 13 });
+  told.answer(40);
+  assertEquals(told.ages("h"), { n: 15, m: 18 });
+  told.answer(45, sent("h", [N]));
+  assertEquals(told.ages("h"), { n: 5, m: 23 });
   told.answer(1100, sent("h", [N]));
   assertEquals(told.ages("h"), { n: 5 });
 });
@@ -230,6 +249,18 @@ Deno.test("mergeCluster(): what is sent no more goes first when there is too muc
   assertEquals([...told.cluster!.hosts.keys()], ["c/b", "c/c", "c/d"]);
   told.answer(45, sent("c", [N, SHORT]));
   assertEquals(told.ages("c"), { n: 5, short: 10 });
+});
+
+Deno.test("mergeCluster(): of what is sent no more there is a bound for all hosts together", () => {
+  const told = new Told();
+  Object.assign(told.limits, { metrics: 3 });
+  told.answer(0, sent("a", [M, N]), sent("b", [M, N]), sent("c", [M, N]));
+  told.answer(15, sent("b", [M, N]), sent("c", [M, N]));
+  told.answer(30, sent("c", [M, N]));
+  assertEquals([...told.cluster!.hosts.keys()], ["c/b", "c/c"]);
+  told.answer(45, sent("c", [SHORT]));
+  assertEquals(told.ages("c"), { short: 10, m: 18 });
+  assertEquals([...told.cluster!.hosts.keys()], ["c/b", "c/c"]);
 });
 
 Deno.test("mergeCluster(): hosts of a snapshot stay for a while", () => {

@@ -145,8 +145,11 @@ Deno.test("GmondSource brings what a gmond sends into the tree, in one transacti
   assertEquals(source.status, {
     name: "s",
     host: `127.0.0.1:${gmond.port}`,
+    kind: "gmond",
     lastSuccess: clock.now(),
-    lastError: undefined,
+    lastError: null,
+    failing: false,
+    usedMs: source.status.usedMs,
     failure: undefined,
     polls: 1,
     failures: 0,
@@ -646,6 +649,39 @@ Deno.test("GmondSource: a cluster that is not sent any more is marked, and forgo
   for (let i = 0; i < 3; i++) await poll(context);
   assertEquals(commits, ["x", "y", "x", "y: failed", "x", "x", "y"]);
   assertEquals([...tree.grid.clusters.keys()], ["x"]);
+  await source.stop();
+});
+
+Deno.test("GmondSource: what is not sent any more is bounded, the oldest goes first", async () => {
+  const one = (name: string, ...metrics: string[]) =>
+    sends(
+      bytesOf(ganglia(
+        `<CLUSTER NAME="${name}" LOCALTIME="1000" OWNER="" LATLONG="" URL="">${
+          host("a", ...metrics.map((name) => metric(name)))
+        }</CLUSTER>`,
+      )),
+    );
+  await using gmond = await FakeGmond.listen([
+    one("v", "m"),
+    one("w", "m"),
+    one("x", "m"),
+    one("y", "m", "n", "o"),
+    one("z", "m"),
+  ]);
+  const context = setUp({
+    hosts: at(gmond),
+    limits: { xml: { clusters: 3, metrics: 3 } },
+  });
+  const { source, tree } = context;
+  const names = () => [...tree.grid.clusters.keys()].join("");
+  const seen: string[] = [];
+  await start(context);
+  for (let i = 0; i < 4; i++) {
+    seen.push(names());
+    await poll(context);
+  }
+  // First there are too many clusters, then too many metrics in those of before.
+  assertEquals([...seen, names()], ["v", "vw", "vwx", "wxy", "yz"]);
   await source.stop();
 });
 

@@ -4,13 +4,17 @@ import {
   Poller,
   type Report,
 } from "../../lib/sources/poller.ts";
-import { Tree } from "../../lib/tree/tree.ts";
+import { statusOf } from "../../lib/tree/state.ts";
+import { momentOf, Tree } from "../../lib/tree/tree.ts";
+import type { Value } from "../../lib/value.ts";
 import { FakeClock, settle } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";
 
+const EPOCH = 1_700_000_000_000;
+
 /** A node whose answers a test gives one by one. */
 class ScriptedNode implements PolledNode {
-  readonly incarnation = "1234";
+  incarnation = "1234";
   readonly address = "192.0.2.1:5";
   readonly polls: PromiseWithResolvers<Report>[] = [];
 
@@ -23,11 +27,8 @@ class ScriptedNode implements PolledNode {
   }
 
   /** Answers the newest poll. */
-  answer(value = 1n) {
-    this.polls.at(-1)!.resolve({
-      counters: [["c", value]],
-      stats: [["s", null]],
-    });
+  answer(value = 1n, stats: [string, Value][] = [["s", null]]) {
+    this.polls.at(-1)!.resolve({ counters: [["c", value]], stats });
     return settle();
   }
 
@@ -73,6 +74,7 @@ Deno.test("a node is polled at once when it attaches, and then every interval", 
   assertEquals(first, {
     incarnation: "1234",
     sequence: 1,
+    began: 1_700_000_000_000,
     measuredAt: 1_700_000_000_000,
     receivedAt: 1_700_000_000_000,
     metrics: [
@@ -270,4 +272,221 @@ Deno.test("after stop() nothing is polled, committed or logged", async () => {
   poller.attach(new ScriptedNode("late"));
   await clock.advance(300_000);
   assertEquals([node.polls.length, commits, log.lines], [1, [], []]);
+});
+
+Deno.test("states follow from what the poller notes, and a clock that jumps moves none", async () => {
+  const { clock, tree, poller } = setUp();
+  await poller.start();
+  const node = new ScriptedNode("k");
+  const state = () => {
+    const { life } = tree.host("c", "k")!;
+    const { state, since } = statusOf(life, poller.limits, clock.monotonic());
+    return [state, since];
+  };
+  const jumps = () => {
+    const before = state();
+    for (const ms of [86_400_000, -172_800_000, 86_400_000]) {
+      clock.jump(ms);
+      assertEquals(state(), before);
+    }
+    return before;
+  };
+  await clock.advance(500);
+  poller.attach(node);
+  await node.answer();
+  assertEquals(jumps(), ["attached", 500]);
+  await clock.advance(60_000);
+  assertEquals(jumps(), ["attached", 500]);
+  await node.fail();
+  assertEquals(jumps(), ["late", 60_500]);
+  await clock.advance(60_000);
+  await node.fail();
+  assertEquals(jumps(), ["late", 60_500]);
+  await clock.advance(179_999);
+  assertEquals(jumps(), ["late", 60_500]);
+  await clock.advance(1);
+  assertEquals(jumps(), ["silent", 300_500]);
+  await clock.advance(59_500);
+  await node.answer();
+  assertEquals(jumps(), ["attached", clock.monotonic()]);
+  await clock.advance(10_000);
+  poller.detach(node, "lost");
+  assertEquals(jumps(), ["gone", clock.monotonic()]);
+  await clock.advance(1000);
+  poller.attach(node);
+  assertEquals(jumps(), ["attached", clock.monotonic()]);
+  poller.stop();
+});
+
+Deno.test("an incarnation's beginning is told by its uptime, else by its first answer, and stays", async () => {
+  const { clock, tree, poller } = setUp();
+  await poller.start();
+  const began = () => tree.host("c", "k")!.observation!.began! - EPOCH;
+  const node = new ScriptedNode("k");
+  poller.attach(node);
+  await node.answer(1n, [["node.uptime", 30.5]]);
+  assertEquals(began(), -30_500);
+  await clock.advance(60_000);
+  // A little off: what was known is kept.
+  await node.answer(2n, [["node.uptime", 90.4]]);
+  assertEquals(began(), -30_500);
+  const other = new ScriptedNode("k");
+  other.incarnation = "5678";
+  await clock.advance(5000);
+  poller.attach(other);
+  await other.answer(1n);
+  assertEquals(began(), 65_000);
+  const unnamed = new ScriptedNode("k");
+  unnamed.incarnation = "";
+  poller.attach(unnamed);
+  await unnamed.answer(1n, [["node.uptime", 5n]]);
+  assertEquals(tree.host("c", "k")!.observation!.began, undefined);
+  for (const uptime of [-1, NaN, Infinity, 1e300, null]) {
+    const mad = new ScriptedNode("k");
+    mad.incarnation = String(uptime);
+    poller.attach(mad);
+    await mad.answer(1n, [["node.uptime", uptime]]);
+    assertEquals(began(), 65_000, String(uptime));
+  }
+  poller.stop();
+});
+
+Deno.test("a node that is retired may attach, is not polled, and is told of once", async () => {
+  await using log = await captureLog();
+  const { clock, tree, commits, poller } = setUp();
+  await poller.start();
+  const node = new ScriptedNode("k", "n");
+  const again = new ScriptedNode("k", "n");
+  poller.attach(node);
+  await node.answer(5n);
+  await clock.advance(60_000);
+  tree.retire("c", "k", "retired on 2026-11-21");
+  // An answer that was under way is not taken any more.
+  await node.answer(6n);
+  assertEquals(tree.host("c", "k")!.observation, undefined);
+  assertEquals(momentOf(tree.cluster("c")).hosts.size, 0);
+  await clock.advance(120_000);
+  assertEquals(node.polls.length, 2);
+  log.lines.length = 0;
+  for (let i = 0; i < 3; i++) {
+    poller.detach(i === 0 ? node : again, "lost");
+    poller.attach(again);
+  }
+  await clock.advance(120_000);
+  assertEquals(again.polls.length, 0);
+  assertEquals(log.lines, [
+    "warning n (k) attached from 192.0.2.1:5, but is retired: it is not polled; to bring it back: gatherer retire k --undo",
+  ]);
+  tree.retire("c", "k", undefined);
+  assertEquals(
+    momentOf(tree.cluster("c")).hosts.get("k")!.observation,
+    undefined,
+  );
+  await clock.advance(60_000);
+  commits.length = 0;
+  await again.answer(7n);
+  const { sequence, metrics } = tree.host("c", "k")!.observation!;
+  assertEquals([sequence, metrics[0].value], [1, 7n]);
+  assertEquals(commits.length, 1);
+  poller.stop();
+});
+
+Deno.test("a change of pace holds from the next round on", async () => {
+  const { clock, commits, poller } = setUp();
+  const rounds: number[] = [];
+  const end = poller.onRound(() => rounds.push(clock.monotonic()));
+  await poller.start();
+  assertEquals(rounds, [0]);
+  await clock.advance(30_000);
+  poller.configure({ intervalMs: 45_000, timeoutMs: 10_000 });
+  assertEquals(poller.limits, { lateMs: 55_000, silentMs: 300_000 });
+  await clock.advance(15_000);
+  assertEquals(rounds, [0, 45_000]);
+  // Shorter than what has gone by already.
+  await clock.advance(30_000);
+  poller.configure({ intervalMs: 20_000, timeoutMs: 10_000 });
+  await clock.advance(0);
+  assertEquals(rounds, [0, 45_000, 75_000]);
+  // In the middle of a round it is the time-out of the next that changes.
+  const hung = new ScriptedNode("k");
+  poller.attach(hung);
+  await clock.advance(20_000);
+  poller.configure({ intervalMs: 100_000, timeoutMs: 1000 });
+  await clock.advance(10_000);
+  assertEquals(rounds.at(-1), 105_000);
+  await clock.advance(89_999);
+  assertEquals(rounds.at(-1), 105_000);
+  await clock.advance(1 + 1000);
+  assertEquals(rounds.at(-1), 196_000);
+  end();
+  await clock.advance(100_000);
+  assertEquals(rounds.at(-1), 196_000);
+  assertEquals(commits.at(-1)! > 196_000, true);
+  poller.stop();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("status: polls, the last of each kind, and the time used, of all and of each", async () => {
+  const { clock, poller } = setUp();
+  await poller.start();
+  assertEquals(poller.status, {
+    name: "foolscap",
+    kind: "foolscap",
+    host: "",
+    polls: 0,
+    failures: 0,
+    lastSuccess: null,
+    lastError: null,
+    failing: false,
+    usedMs: 0,
+  });
+  const good = new ScriptedNode("good");
+  const bad = new ScriptedNode("bad", "b\nd");
+  poller.attach(good);
+  poller.attach(bad);
+  await clock.advance(200);
+  await good.answer();
+  await clock.advance(300);
+  await bad.fail("boom");
+  assertEquals(poller.status, {
+    ...poller.status,
+    polls: 2,
+    failures: 1,
+    lastSuccess: EPOCH + 200,
+    lastError: { at: EPOCH + 500, reason: "b d (bad): boom" },
+    failing: false,
+    usedMs: 0,
+  });
+  await clock.advance(59_500);
+  await clock.advance(2000);
+  await good.answer();
+  assertEquals(poller.status.usedMs, 2000);
+  assertEquals(poller.doingOf("good"), { lastError: null, usedMs: 2200 });
+  assertEquals(poller.doingOf("bad"), {
+    lastError: { at: EPOCH + 500, reason: "boom" },
+    usedMs: 500,
+  });
+  assertEquals(poller.doingOf("nobody"), { lastError: null, usedMs: 0 });
+  poller.detach(good, "lost");
+  assertEquals(poller.doingOf("good").usedMs, 2200);
+  await clock.advance(79_999);
+  assertEquals(poller.status.failing, false);
+  await clock.advance(2);
+  assertEquals(poller.status.failing, true);
+  poller.stop();
+});
+
+Deno.test("of nodes that have gone only so many are remembered", async () => {
+  const { poller } = setUp();
+  await poller.start();
+  const count = 10_050;
+  for (let i = 0; i < count; i++) {
+    const node = new ScriptedNode(`k${i}`);
+    poller.attach(node);
+    await node.fail("boom");
+    poller.detach(node, "lost");
+  }
+  const known = (i: number) => poller.doingOf(`k${i}`).lastError !== null;
+  assertEquals([0, 48, 60, count - 1].map(known), [false, false, true, true]);
+  poller.stop();
 });

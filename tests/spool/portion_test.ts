@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../lib/errors.ts";
 import { openPortion } from "../../lib/spool/portion.ts";
+import type { Sample } from "../../lib/spool/sample.ts";
 import { report } from "./hosts.ts";
 import { soundRounds } from "./rounds.ts";
 import {
@@ -80,7 +81,7 @@ Deno.test("portions of any bounds, one after the other, have everything and come
           [rounds.slice(0, 5), rounds.slice(5)]
             .filter((part) => part.length > 0),
         );
-        const seen: Record<string, Map<number, unknown>> = {};
+        const seen: Record<string, Map<number, Sample>> = {};
         let from = START - 100;
         for (let portions = 0;; portions++) {
           assert(portions <= rounds.length, "it does not come to an end");
@@ -91,20 +92,17 @@ Deno.test("portions of any bounds, one after the other, have everything and come
           );
           for (const [key, list] of portion.series("counters", "a")) {
             seen[key] ??= new Map();
-            for (const { time, value } of list) seen[key].set(time, value);
+            for (const sample of list) seen[key].set(sample.time, sample);
           }
           if (portion.complete) break;
           assert(Math.floor(portion.end) > from, "it does not get on");
           from = Math.floor(portion.end);
         }
-        const all = expectedSeries(rounds, "counters", "a");
         assertEquals(
           Object.fromEntries(
-            Object.entries(seen).map((
-              [key, map],
-            ) => [key, [...map].map(([time, value]) => ({ time, value }))]),
+            Object.entries(seen).map(([key, map]) => [key, [...map.values()]]),
           ),
-          all as unknown as Record<string, { time: number; value: unknown }[]>,
+          expectedSeries(rounds, "counters", "a"),
         );
       },
     ),
@@ -261,8 +259,89 @@ Deno.test("a node that is named anew, or in two clusters, is one", async () => {
   ]);
   const portion = await openPortion(directory.path, { from: 0 });
   assertEquals(seriesOf(portion, "counters", "a"), {
-    n: [1, 2, 3, 4, 5].map((time) => ({ time, value: BigInt(time * 1000) })),
+    n: [1, 2, 3, 4, 5].map((time) => ({
+      time,
+      value: BigInt(time * 1000),
+      ...(time === 2 ? { incarnation: "new" } : {}),
+    })),
   });
+});
+
+Deno.test("a portion knows each node's last report before it, as far as it was to look", async () => {
+  await using directory = await tempDirectory();
+  let count = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      soundRounds.filter((rounds) => rounds.length > 0),
+      fc.integer({ min: 1, max: 11 }),
+      fc.integer({ min: -10, max: 800 }),
+      async (rounds, cut, offset) => {
+        const path = `${directory.path}/${count++}`;
+        Deno.mkdirSync(path);
+        const segments = [rounds.slice(0, cut), rounds.slice(cut)];
+        writeSegments(path, segments.filter((part) => part.length > 0));
+        const from = START + offset;
+        const portion = await openPortion(path, { from, context: 10_000 });
+        const last = new Map<string, { time: number; incarnation: string }>();
+        const former: typeof last = new Map();
+        for (const { reports } of rounds) {
+          for (const { key, receivedAt, incarnation } of reports) {
+            if (receivedAt >= from * 1000) continue;
+            const before = last.get(key);
+            if (before && before.incarnation !== incarnation) {
+              former.set(key, before);
+            }
+            last.set(key, { time: receivedAt / 1000, incarnation });
+          }
+        }
+        const keys = rounds.flatMap(({ reports }) =>
+          reports.map(({ key }) => key)
+        );
+        for (const key of keys) {
+          const expected = former.get(key) ?? last.get(key);
+          assertEquals(portion.before(key), expected, key);
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+Deno.test("of a segment before the portion only who reported last is read, and that only if asked for", async () => {
+  await using directory = await tempDirectory();
+  const of = (seconds: number, incarnation: string) => ({
+    time: (START + seconds) * 1000,
+    reports: [{
+      ...report("n", (START + seconds) * 1000, { a: 1n }),
+      incarnation,
+    }],
+  });
+  writeSegments(directory.path, [
+    [of(0, "one"), of(590, "two")],
+    [of(605, "two"), of(660, "three")],
+    [of(1300, "three")],
+  ]);
+  const f = async (from: number, context: number | undefined) => {
+    const portion = await openPortion(directory.path, {
+      from: START + from,
+      context,
+    });
+    const mark = portion.before("n");
+    return [
+      mark && [mark.time - START, mark.incarnation],
+      seriesOf(portion, "counters", "a").n?.map(({ incarnation }) =>
+        incarnation
+      ),
+    ];
+  };
+  const all = ["two", "three", "three"];
+  assertEquals(await f(601, undefined), [undefined, all]);
+  // It was restarted before its last report.
+  assertEquals(await f(601, 1), [[0, "one"], all]);
+  assertEquals(await f(661, 60), [[605, "two"], ["three"]]);
+  assertEquals(await f(1206, 600), [[605, "two"], ["three"]]);
+  assertEquals(await f(1206, 0), [undefined, ["three"]]);
+  assertEquals(await f(1301, 0), [[1300, "three"], undefined]);
 });
 
 Deno.test("when the clock was put back, what was written last counts", async () => {

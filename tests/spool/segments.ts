@@ -61,7 +61,13 @@ export function expectedSeries(
       const time = report.receivedAt / 1000;
       if (!Object.hasOwn(report[group], stat)) continue;
       if (Math.floor(time) < from || time > end) continue;
-      (series[report.key] ??= []).push({ time, value: report[group][stat] });
+      (series[report.key] ??= []).push({
+        time,
+        value: report[group][stat],
+        ...(report.incarnation === ""
+          ? {}
+          : { incarnation: report.incarnation }),
+      });
     }
   }
   return series;

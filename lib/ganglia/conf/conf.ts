@@ -46,8 +46,6 @@ export interface GmetadConf {
   /** The archives of a new RRD, as rrdtool takes them; left out: the default of the program. */
   readonly rras?: readonly string[];
   readonly writeRrds: boolean;
-  /** Bits that new directories and files lack; at most 0o077. Default: 0. */
-  readonly umask: number;
   /** `unix:PATH`, `/PATH`, `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`. */
   readonly rrdcachedAddress?: string;
   /** Left out: nothing is sent to carbon. */
@@ -147,7 +145,6 @@ export function newDraft(path: string): ConfDraft {
     unsummarizedSflowVmMetrics: false,
     summarizedMetrics: [],
     writeRrds: true,
-    umask: 0,
     setuid: true,
     sections: new Map(),
     carbon: {},

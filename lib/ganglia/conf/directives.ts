@@ -1,4 +1,4 @@
-import { closest } from "../../munin/closest.ts";
+import { closest } from "../../closest.ts";
 import { carbonDirectives } from "./carbon_directives.ts";
 import { readDataSource } from "./data_source.ts";
 import { cToggle, cUnlessOff, type Directive } from "./directive.ts";
@@ -147,21 +147,12 @@ function readDebugLevel(directive: Directive): void {
   directive.means(`debug level ${level}`);
 }
 
+/** To change it takes a permission that nothing else needs. */
 function readUmask(directive: Directive): void {
   const mask = directive.integer("an octal number", [0, 0o7777], true);
-  const octal = octalText(mask);
-  if (mask > 7 && !directive.words[0].text.startsWith("0")) {
-    directive.warn(`without a 0 before it the number is decimal, ${octal}`);
-  }
   // The owner must be able to use what it makes: the C gmetad sees to it, too.
-  const kept = mask & 0o077;
-  if (kept !== mask) {
-    directive.warn(`only ${octalText(kept)} of ${octal} counts`);
-  }
-  directive.draft.umask = kept;
-  directive.means(`new files and directories lack the bits ${octalText(kept)}`);
-}
-
-function octalText(number: number): string {
-  return number.toString(8).padStart(3, "0");
+  const octal = (mask & 0o077).toString(8).padStart(4, "0");
+  directive.warn(
+    `it has no meaning here: the mask stays that of the start ("UMask=${octal}" in a systemd unit)`,
+  );
 }

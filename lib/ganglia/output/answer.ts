@@ -1,4 +1,5 @@
 import type { Host } from "../../tree/host.ts";
+import { withHeld } from "../../tree/metric.ts";
 import type { Summary } from "../../tree/summary.ts";
 import type { ChildGrid, Cluster } from "../../tree/tree.ts";
 import type { Instant } from "../host_state.ts";
@@ -35,8 +36,8 @@ export interface Grids {
 /** Writes the next part of an answer, at most a host or a summary. */
 export type Piece = (out: ByteWriter) => void;
 
-/** Names that are tried before others have their turn. */
-const BATCH = 16;
+/** Names that are tried before others have their turn: a pattern may take 3 ms for each. */
+const BATCH = 4;
 /** Writes nothing: whoever sends the pieces may pause at each. */
 const PAUSE: Piece = () => {};
 
@@ -191,47 +192,53 @@ class Answer {
     for (const host of hosts) {
       if (!isKnown(host) || isExpired(host, cluster, instant)) continue;
       const name = cluster.names.byKey.get(host.key)!;
-      const wanted = this.#wanted(host, path);
+      const wanted = yield* this.#wanted(host, path);
       yield (out) =>
         this.#printer.print(out, name, host, cluster, instant, wanted);
     }
   }
 
   /** Which metrics of a host are wanted; `undefined`: all. */
-  #wanted(host: Host, path: readonly Component[]): Wanted | undefined {
+  *#wanted(
+    host: Host,
+    path: readonly Component[],
+  ): Generator<Piece, Wanted | undefined> {
     const rest = this.#query.summary ? NO_METRIC : undefined;
     if (path.length === 0) return rest;
     // As in both daemons, a metric is the end: what comes after it in the path says nothing.
-    const wanted = this.#metricTest(host, path[0]);
+    const wanted = yield* this.#metricTest(host, path[0]);
     if (wanted) return wanted;
     return this.#query.lenient ? rest : NO_METRIC;
   }
 
   /** Which metrics a component stands for; `undefined`: none. */
-  #metricTest(
+  *#metricTest(
     { observation }: Host,
     component: Component,
-  ): Wanted | undefined {
-    const metrics = observation?.metrics ?? [];
+  ): Generator<Piece, Wanted | undefined> {
+    const metrics = observation ? withHeld(observation) : [];
     for (const wanted of component.names) {
       if (metrics.some(({ name }) => name === wanted)) {
         return (name) => name === wanted;
       }
     }
     if (component.any) return () => true;
-    if (!component.pattern) return undefined;
-    const fits = this.#judge(component, component.pattern);
-    return metrics.some(({ name }) => fits(name)) ? fits : undefined;
-  }
-
-  #judge(component: Component, pattern: Wanted): Wanted {
+    const { pattern } = component;
+    if (!pattern) return undefined;
     let judged = this.#judged.get(component);
     if (!judged) this.#judged.set(component, judged = new Map());
-    return (name) => {
+    let anyFits = false;
+    let tried = 0;
+    // All of them, so that nothing is left to be judged while the host is printed.
+    for (const { name } of metrics) {
       let fits = judged.get(name);
-      if (fits === undefined) judged.set(name, fits = pattern(name));
-      return fits;
-    };
+      if (fits === undefined) {
+        judged.set(name, fits = pattern(name));
+        if (++tried % BATCH === 0) yield PAUSE;
+      }
+      anyFits ||= fits;
+    }
+    return anyFits ? (name) => judged.get(name) === true : undefined;
   }
 
   /** Whether a component that is no host of a cluster stands for a host or metric in it. */
@@ -243,7 +250,7 @@ class Answer {
     if (named.length > 0) return true;
     let tried = 0;
     for (const host of hosts.values()) {
-      if (this.#metricTest(host, component)) return true;
+      if (yield* this.#metricTest(host, component)) return true;
       if (++tried % BATCH === 0) yield PAUSE;
     }
     return false;

@@ -6,7 +6,12 @@ import {
   secondsBetween,
 } from "../host_state.ts";
 import type { Host, HostDetail } from "../../tree/host.ts";
-import type { Metric, MetricDetail, Slope } from "../../tree/metric.ts";
+import {
+  type Metric,
+  type MetricDetail,
+  type Slope,
+  withHeld,
+} from "../../tree/metric.ts";
 import type { Cluster } from "../../tree/tree.ts";
 import { bytesOf, type ByteWriter } from "./byte_writer.ts";
 
@@ -38,8 +43,8 @@ const PLAIN_HOST: Omit<HostDetail, "reported"> = {
   tags: "unspecified",
 };
 
-/** Templates of metrics without detail that are kept; there is one for each of their names. */
-const MOST_PLAIN = 10_000;
+/** Templates that are kept, some 30 MB: names of metrics may come and go for ever. */
+const MOST_TEMPLATES = 50_000;
 
 /** A metric's element but for what changes: VAL stands after `before`, TN before `after`. */
 interface Template {
@@ -59,8 +64,10 @@ interface Template {
 export class HostPrinter {
   /** The templates of the last host, by place: the next host's are most likely the same. */
   readonly #row: (Template | undefined)[] = [];
-  readonly #detailed = new WeakMap<MetricDetail, Map<string, Template>>();
+  #detailed = new WeakMap<MetricDetail, Map<string, Template>>();
   readonly #plain = new Map<string, Template>();
+  /** Templates that were made since they were all forgotten. */
+  #made = 0;
 
   /**
    * Prints a host as it is at an instant: the time since it was received is part of every TN, and
@@ -79,7 +86,7 @@ export class HostPrinter {
   ): void {
     const age = ageOf(host, cluster, instant);
     openHost(out, name, host, age, instant);
-    const metrics = host.observation?.metrics ?? [];
+    const metrics = host.observation ? withHeld(host.observation) : [];
     for (let place = 0; place < metrics.length; place++) {
       const metric = metrics[place];
       if (wanted && !wanted(metric.name)) continue;
@@ -102,13 +109,20 @@ export class HostPrinter {
       last.slope === slope
     ) return last;
     const key = `${slope} ${name}`;
+    const known = (detail ? this.#detailed.get(detail) : this.#plain)?.get(key);
+    if (known) return this.#row[place] = known;
+    if (++this.#made > MOST_TEMPLATES) this.#forget();
+    const template = makeTemplate(metric);
     const templates = detail ? this.#templatesOf(detail) : this.#plain;
-    let template = templates.get(key);
-    if (!template) {
-      if (!detail && templates.size >= MOST_PLAIN) templates.clear();
-      templates.set(key, template = makeTemplate(metric));
-    }
+    templates.set(key, template);
     return this.#row[place] = template;
+  }
+
+  #forget(): void {
+    this.#detailed = new WeakMap();
+    this.#plain.clear();
+    this.#row.length = 0;
+    this.#made = 1;
   }
 
   #templatesOf(detail: MetricDetail): Map<string, Template> {

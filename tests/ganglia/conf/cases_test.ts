@@ -200,7 +200,6 @@ Deno.test("Debian's sample file, and a minimal one, need no attention but for th
     unsummarizedSflowVmMetrics: false,
     summarizedMetrics: [],
     writeRrds: true,
-    umask: 0,
     setuid: true,
     setuidUsername: "ganglia",
     sections: new Map(),
@@ -268,7 +267,6 @@ Deno.test("a file with every directive of the C gmetad", () => {
       "RRA:MAX:0.5:40:52704",
     ],
     writeRrds: true,
-    umask: 0o022,
     rrdcachedAddress: "127.0.0.1:42217",
     carbon: {
       server: "graphite.example.test",
@@ -290,6 +288,7 @@ Deno.test("a file with every directive of the C gmetad", () => {
       "24:1: server_threads",
       "26:1: setuid",
       "27:1: setuid_username",
+      "28:1: umask",
       "48:1: memcached_parameters",
       "49:1: memcached_include_cluster_in_key",
       "51:1: riemann_server",
@@ -350,8 +349,9 @@ Deno.test("a file with the odd sides of the C grammar", () => {
   assertEquals(conf.gridname, "fallback grid");
   assertEquals(conf.authority, "http://h.example.test/a#b");
   assertEquals(conf.xmlPort, 8651);
-  assertEquals(conf.umask, 0o27);
-  assertEquals(conf.warnings, []);
+  assertEquals(conf.warnings, [
+    't.conf:11:1: umask: it has no meaning here: the mask stays that of the start ("UMask=0027" in a systemd unit)',
+  ]);
   assertEquals(
     conf.dataSources.map(({ name, intervalSeconds }) => [
       name,

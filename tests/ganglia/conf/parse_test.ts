@@ -217,9 +217,12 @@ Deno.test("other directives: what gmetad bears and is odd has a warning", () => 
     ["xml_port 0", "2:1: xml_port: 0 is any port that is free, at each start"],
     [
       "umask 22",
-      "2:1: umask: without a 0 before it the number is decimal, 026",
+      '2:1: umask: it has no meaning here: the mask stays that of the start ("UMask=0026" in a systemd unit)',
     ],
-    ["umask 0777", "2:1: umask: only 077 of 777 counts"],
+    [
+      "umask 0777",
+      '2:1: umask: it has no meaning here: the mask stays that of the start ("UMask=0077" in a systemd unit)',
+    ],
     [
       "trusted_hosts",
       "2:1: trusted_hosts: it has no effect: nothing follows it",

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { closest } from "../../lib/munin/closest.ts";
+import { closest } from "../lib/closest.ts";
 
 Deno.test("closest() finds what was meant, and no more", () => {
   const keys = ["title", "label", "labels", "min", "max", "warning", "draw"];
