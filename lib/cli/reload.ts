@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import { systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { askGatherer } from "../life/control_client.ts";
@@ -41,7 +42,7 @@ export async function reload(args: readonly string[]): Promise<number> {
     value: ["basedir", "config"],
   });
   const lines = await askRunning(
-    basedirOf(values),
+    resolve(basedirOf(values)),
     { command: "reload" },
     RELOAD_MS,
   );

@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import { oneLine } from "../text.ts";
 import { readOptions } from "./options.ts";
 import { askRunning, listOf } from "./reload.ts";
@@ -47,7 +48,7 @@ export async function retire(args: readonly string[]): Promise<number> {
   }
   const { undo } = flags;
   const lines = await askRunning(
-    basedirOf(values),
+    resolve(basedirOf(values)),
     { command: "retire", pattern, undo },
     RETIRE_MS,
   );

@@ -57,7 +57,7 @@ export interface RunningGatherer {
    * Takes nodes out, or brings them back.
    * @throws UserError when no node is meant.
    */
-  retire?(pattern: string, undo?: boolean): Promise<readonly RetiredNode[]>;
+  retire(pattern: string, undo?: boolean): Promise<readonly RetiredNode[]>;
   /**
    * Calls `listener` whenever a round of a source is finished, well or not.
    * @returns Ends it.
@@ -237,9 +237,7 @@ class Run {
         break;
       case "retire": {
         const { pattern, undo } = request;
-        const nodes = await this.#inTurn(async () =>
-          await gatherer.retire?.(pattern, undo) ?? []
-        );
+        const nodes = await this.#inTurn(() => gatherer.retire(pattern, undo));
         yield* portions("retired", nodes);
         break;
       }

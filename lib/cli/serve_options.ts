@@ -114,10 +114,11 @@ function found(path: string): string | undefined {
 const headings: Readonly<Record<string, string>> = {
   "": "Options",
   munin: "Options for Munin, which is answered without munin-node and plugins",
+  http: "Options for HTTP",
   log: "Options for the log, which is on stderr",
 };
 /** The tables whose options stand under the first heading. */
-const plain = ["foolscap", "ganglia"];
+const plain = ["foolscap", "ganglia", "statistics"];
 
 /** The options, as `--help` shows them. */
 export function optionsHelp(): string {

@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import { systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import type { GathererStatus, NodeReport } from "../gatherer/status.ts";
@@ -56,7 +57,7 @@ export async function status(args: readonly string[]): Promise<number> {
   if (flags.all && flags.json) {
     throw new UserError("--json has every node: leave --all out", 2);
   }
-  const basedir = basedirOf(values);
+  const basedir = resolve(basedirOf(values));
   using running = await findRunningOrSay(basedir);
   if (running === null) return EXIT.unknown;
   if (!running) {
@@ -118,6 +119,8 @@ async function askStatus(basedir: string): Promise<GathererStatus> {
   }
   return {
     ...status as GathererStatus,
+    // As it is to be found from here.
+    basedir,
     nodes: listOf(lines, "nodes") as NodeReport[],
   };
 }

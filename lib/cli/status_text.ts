@@ -14,7 +14,8 @@ export interface StatusStyle {
 /** Columns of a terminal that nobody has widened. */
 const WIDTH = 80;
 /** Columns that a name may have: one endless name shall not push all else away. */
-const WIDEST_NAME = 28;
+const WIDEST_NAME = 24;
+const WIDEST_KEY = 14;
 /** Where the text after a heading begins. */
 const INDENT = 15;
 
@@ -150,7 +151,7 @@ function nodeSection(
           ago(node.lastSuccess, now),
         ],
         notes: isWell(node) ? [] : [
-          oneLine(node.reason),
+          ...node.state === "attached" ? [] : [oneLine(node.reason)],
           ...doingNotes(node, now, node.reason),
         ],
         isWell: isWell(node),
@@ -268,17 +269,18 @@ function duration(length: number, whole = false): string {
   return `${Math.floor(ms / unit)} ${name}`;
 }
 
-function shorten(name: string): string {
+function shorten(name: string, most = WIDEST_NAME): string {
   const characters = [...name];
-  return characters.length <= WIDEST_NAME
+  return characters.length <= most
     ? name
-    : `${characters.slice(0, WIDEST_NAME - 1).join("")}…`;
+    : `${characters.slice(0, most - 1).join("")}…`;
 }
 
-/** A tubid by its first characters; what has words in it, by its end. */
+/** A tubid is known by its first characters. */
 function shortKey(key: string): string {
-  const text = oneLine(key);
-  return /^[a-z2-7]{32}$/.test(text) ? text.slice(0, SHORT_KEY) : shorten(text);
+  return /^[a-z2-7]{32}$/.test(key)
+    ? key.slice(0, SHORT_KEY)
+    : shorten(oneLine(key), WIDEST_KEY);
 }
 
 function plural(count: number, noun: string): string {

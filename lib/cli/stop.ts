@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import { type Clock, sleep, systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { askGatherer, NoAnswer } from "../life/control_client.ts";
@@ -41,7 +42,7 @@ export async function stop(args: readonly string[]): Promise<number> {
   const { values } = readOptions("stop", args, {
     value: ["basedir", "config", "timeout"],
   });
-  const basedir = basedirOf(values);
+  const basedir = resolve(basedirOf(values));
   const timeoutMs = readSeconds(
     "timeout",
     values.timeout ?? DEFAULT_TIMEOUT,

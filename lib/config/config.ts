@@ -9,8 +9,10 @@ import { loadGmetadConf } from "../ganglia/conf/load.ts";
 import { parseLocation, parsePort } from "../gatherer/basedir.ts";
 import type {
   GathererOptions,
+  HttpServing,
   ListenAddress,
   MuninServing,
+  StatisticsPage,
 } from "../gatherer/options.ts";
 import { globsMatcher } from "../glob.ts";
 import { levelOfNumber, parseLogLevel } from "../log/level.ts";
@@ -33,7 +35,7 @@ export interface Config {
   readonly complaints: readonly string[];
 }
 
-/** Settings of {@linkcode Config} that wait until it is known what they are for. */
+/** Settings that wait for `munin.listen` or `munin.nodes`. */
 const MUNIN = "munin.";
 
 /**
@@ -66,6 +68,8 @@ export function makeConfig(given: GivenSettings): Config {
     spoolBytes: read("spool", readBytes),
     munin: readMunin(given, (line) => complaints.push(line)),
     ganglia: conf && { conf },
+    statistics: read("statistics.urls", readPages),
+    http: readHttp(given),
   };
   return { gatherer, log: readLog(given, conf), complaints };
 }
@@ -98,6 +102,58 @@ function readMunin(
     select,
     drilldown: drilldown ? oneOf(drilldown, ["yes", "no", "auto"]) : "auto",
   };
+}
+
+/** Settings that wait for `http.listen`. */
+const HTTP = "http.";
+
+function readHttp(given: GivenSettings): HttpServing | undefined {
+  const address = readAddress(given.get("http.listen"));
+  if (!address) {
+    const useless = [...given].find(([key]) => key.startsWith(HTTP))?.[1];
+    if (!useless) return undefined;
+    const other = useless.where.startsWith("--")
+      ? "--http; see gatherer serve --help"
+      : "http.listen";
+    throw wrong(useless, `is of no use without ${other}`);
+  }
+  const allow = given.get("http.allow");
+  if (allow) parseAccess(allow.text, allow.where);
+  const otlp = given.get("http.otlp");
+  return {
+    ...address,
+    allow: allow?.text ?? DEFAULT_ACCESS,
+    otlp: otlp ? readSwitch(otlp) : false,
+  };
+}
+
+/** `NAME=URL`, or a URL whose host and port are the name. */
+function readPages(given: Given): StatisticsPage[] {
+  const pages = new Map<string, StatisticsPage>();
+  for (const item of given.text.split(/[\s,]+/).filter((item) => item !== "")) {
+    const named = /^([^=/:?]+)=(.+)$/.exec(item);
+    const text = named?.[2] ?? item;
+    const url = URL.parse(text);
+    if (!url || !/^https?:$/.test(url.protocol)) {
+      throw new UserError(
+        `${given.where}: ${
+          JSON.stringify(item)
+        } is not a page; expected NAME=URL, such as ` +
+          "storage1=http://127.0.0.1:3456/statistics?t=json",
+        usageCode(given.where),
+      );
+    }
+    const name = named?.[1] ?? url.host;
+    if (pages.has(name)) {
+      throw new UserError(
+        `${given.where}: two pages are named ${JSON.stringify(name)}; ` +
+          "give them names: NAME=URL",
+        usageCode(given.where),
+      );
+    }
+    pages.set(name, { name, url: text });
+  }
+  return [...pages.values()];
 }
 
 function checkGlobs(globs: string, given: Given | undefined): void {

@@ -184,6 +184,39 @@ export const settings: readonly Setting[] = [
       'on gmetad\'s ports; "gatherer check FILE" explains it',
   ),
   setting(
+    "statistics.urls",
+    "statistics",
+    "list",
+    "URLS",
+    "none",
+    "Tahoe-LAFS nodes that are asked: NAME=http://HOST:PORT/statistics?t=json …",
+  ),
+  setting(
+    "http.listen",
+    "http",
+    "text",
+    "[ADDR:]PORT",
+    "nowhere",
+    "where /metrics for Prometheus, /nodes, /snapshot, /healthz and /readyz are\n" +
+      "answered. ADDR is an address of this machine (default: 127.0.0.1)",
+  ),
+  setting(
+    "http.allow",
+    "http-allow",
+    "list",
+    "RULES",
+    DEFAULT_ACCESS,
+    "who may ask, as for Munin",
+  ),
+  setting(
+    "http.otlp",
+    "otlp",
+    "switch",
+    "",
+    "false",
+    "programs may send their metrics: POST /v1/metrics, OpenTelemetry's OTLP",
+  ),
+  setting(
     "log.level",
     "log-level",
     "text",
@@ -229,7 +262,7 @@ export const settings: readonly Setting[] = [
     "text",
     "WHERE",
     "none",
-    "a syslog that is logged to, too: /dev/log or udp:HOST:PORT",
+    "a syslog that is logged to, too: local or udp:HOST:PORT",
   ),
   setting(
     "log.journal",

@@ -4,14 +4,16 @@
  */
 
 import { createHash } from "node:crypto";
-import net from "node:net";
+import type net from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "@std/encoding";
 import { AcceptLog } from "../accept_log.ts";
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import { openFilesLimit } from "../open_files.ts";
 import type { Identity } from "./certificate.ts";
 import { Connection } from "./connection.ts";
+import { Ear } from "./ear.ts";
 import { type Double, Doubles } from "./doubles.ts";
 import { ConnectionLost, FurlError, NegotiationError } from "./errors.ts";
 import {
@@ -45,6 +47,9 @@ const GREETING_MS = 5_000;
 /** The same from its answer on: with a thousand others at once, TLS takes its time. */
 const HANDSHAKE_MS = 20_000;
 
+/** Files that are kept for others: the runtime has 27 open, the snapshot, the spool, the log need some. */
+const RESERVED_FILES = 40;
+
 /** A connection on a listener that is being negotiated. */
 interface Newcomer {
   /** When it came, on the monotonic clock. */
@@ -76,7 +81,9 @@ export class Tub {
   readonly #identity: Identity;
   readonly #keepAlive: boolean;
   readonly #server: SecureServer;
-  readonly #listeners: net.Server[] = [];
+  readonly #ears: Ear[] = [];
+  /** How many files may be open, and how many of them may be peers' connections, if that is known. */
+  #openFiles: { limit: number; share: number } | undefined;
   /** Every socket that is open, and TLS over it as well, with how to end it. */
   readonly #sockets = new Map<net.Socket, AbortController>();
   /** In the order in which they came. */
@@ -140,23 +147,21 @@ export class Tub {
    * @returns The port in use.
    * @throws The system's error, such as `EADDRINUSE`.
    */
-  listen(port: number, host = "0.0.0.0"): Promise<number> {
-    const server = net.createServer(
-      { pauseOnConnect: true },
+  async listen(port: number, host = "0.0.0.0"): Promise<number> {
+    const limit = await openFilesLimit();
+    if (limit !== undefined) {
+      const reserve = Math.max(RESERVED_FILES, Math.ceil(limit / 8));
+      this.#openFiles = { limit, share: Math.max(1, limit - reserve) };
+    }
+    const ear = new Ear(
+      host,
+      port,
+      this.#acceptLog,
       (socket) => this.#accept(socket),
     );
-    return new Promise((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ port, host, backlog: 4096 }, () => {
-        server.off("error", reject);
-        server.on(
-          "error",
-          (error) => this.#acceptLog.failed(whyNotAccepted(error)),
-        );
-        this.#listeners.push(server);
-        resolve((server.address() as net.AddressInfo).port);
-      });
-    });
+    const taken = await ear.open();
+    this.#ears.push(ear);
+    return taken;
   }
 
   /** Says where this Tub can be reached; the FURLs that it gives out name these hints. */
@@ -213,9 +218,7 @@ export class Tub {
     const reason = new ConnectionLost("the connection was closed on this side");
     this.#closing.abort(reason);
     const ended: Promise<unknown>[] = [...this.#dialling.values()];
-    for (const server of this.#listeners) {
-      ended.push(new Promise((resolve) => server.close(resolve)));
-    }
+    for (const ear of this.#ears) ended.push(ear.close());
     for (const [socket, abort] of this.#sockets) {
       ended.push(new Promise((resolve) => socket.once("close", resolve)));
       abort.abort(reason);
@@ -305,6 +308,14 @@ export class Tub {
       });
     };
     if (this.#closing.signal.aborted) return void socket.destroy();
+    const { share, limit } = this.#openFiles ?? { share: Infinity };
+    if (this.#accepted >= share) {
+      socket.destroy();
+      return this.#acceptLog.failed(
+        `${share} are open, and of the ${limit} files that may be open the others are needed; ` +
+          "raise that limit (ulimit -n, LimitNOFILE)",
+      );
+    }
     this.#acceptLog.took();
     if (this.#accepted >= this.limits.connections) {
       socket.destroy();
@@ -317,6 +328,7 @@ export class Tub {
       );
     }
     this.#accepted++;
+    this.#sweeper ??= this.#sweep();
     socket.once("close", () => this.#accepted--);
     this.#negotiated(socket, async (abort) => {
       const since = this.#clock.monotonic();
@@ -551,14 +563,17 @@ export class Tub {
     this.#sweeper ??= this.#sweep();
   }
 
-  /** Looks after silent connections, for as long as there are any. */
+  /** Looks after connections that are silent and ports that are deaf, while there are any. */
   #sweep(): Timer {
     return this.#clock.setTimer(
       () => {
         for (const connection of [...this.#connections.values()]) {
           connection.checkLife();
         }
-        const go = !this.#closing.signal.aborted && this.#connections.size > 0;
+        const isNeeded = this.#connections.size > 0 || this.#accepted > 0 ||
+          this.#ears.some((ear) => !ear.isWell);
+        if (isNeeded) { for (const ear of this.#ears) ear.check(); }
+        const go = isNeeded && !this.#closing.signal.aborted;
         this.#sweeper = go ? this.#sweep() : undefined;
       },
       this.limits.keepaliveMs / 4,
@@ -578,11 +593,6 @@ function giveWay({ abort, hasAsked }: Newcomer, age: number): true {
     ),
   );
   return true;
-}
-
-/** Why the system gave us no connection, in words. */
-function whyNotAccepted(error: Error): string {
-  return messageOf(error);
 }
 
 /** Sets a key of a map that forgets its oldest beyond `most` keys. */

@@ -69,7 +69,8 @@ export function isPresent(
   instant: Instant,
 ): boolean {
   const limit = host.detail ? downAfter(host.detail) : SILENT_SECONDS;
-  return ageOf(host, cluster, instant) < limit;
+  const age = instant.monotonic - heardAt(host, cluster, instant);
+  return age < limit * 1000;
 }
 
 /**
@@ -88,41 +89,37 @@ export function statusOfHost(
   const { detail, life } = host;
   const now = instant.monotonic;
   if (!detail) return statusOf(life, limits, now);
-  const silent = downAfter(detail);
-  const age = ageOf(host, cluster, instant);
+  const answeredAt = heardAt(host, cluster, instant);
+  const silentMs = downAfter(detail) * 1000;
   const interval = cluster.source?.interval ?? 0;
-  const isGone = life.attachedAt === undefined && age >= silent;
+  const isGone = life.attachedAt === undefined && now - answeredAt >= silentMs;
   return statusOf(
     {
       ...life,
-      answeredAt: now - age * 1000,
+      answeredAt,
       attachedAt: isGone ? undefined : life.attachedAt ?? -Infinity,
-      detachedAt: now - (age - silent) * 1000,
+      detachedAt: answeredAt + silentMs,
       failure: life.detachReason ?? failureOf(cluster),
     },
-    {
-      lateMs: (LATE_FACTOR * detail.tmax + interval) * 1000,
-      silentMs: silent * 1000,
-    },
+    { lateMs: (LATE_FACTOR * detail.tmax + interval) * 1000, silentMs },
     now,
   );
 }
 
 /**
- * The age of a host in whole seconds, as gmetad counts it. It goes on after it was received; if it
- * is not known when that was, from the present on.
+ * When a host was heard of, on the monotonic clock, as it counts for Ganglia. TN and TMAX are whole
+ * seconds, so that it makes no difference that gmetad counts the time since in those, too.
  */
-function ageOf(
+function heardAt(
   host: Host,
   cluster: Omit<Cluster, "hosts">,
   instant: Instant,
 ): number {
   const { detail } = host;
-  const since = receivedAt(host, cluster, instant);
-  const age = secondsBetween(since, instant.monotonic);
-  if (!detail) return age;
+  const received = receivedAt(host, cluster, instant);
+  if (!detail) return received;
   const localtime = cluster.detail?.localtime ?? detail.reported;
-  return ageWhenRead(detail, localtime) + age;
+  return received - ageWhenRead(detail, localtime) * 1000;
 }
 
 function failureOf({ source }: Pick<Cluster, "source">): string | undefined {

@@ -29,7 +29,7 @@ const NUMERIC: ReadonlySet<string> = new Set([
 ]);
 
 /** Metrics that are summed up in one step. */
-const BATCH = 50_000;
+const BATCH = 10_000;
 /** Digits of a double that are certain. */
 const CERTAIN_DIGITS = 15;
 /** Most that JavaScript rounds to, and the number from which it does not. */

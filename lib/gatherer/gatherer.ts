@@ -28,9 +28,9 @@ import { degradedBy } from "./health.ts";
 import type { GathererOptions } from "./options.ts";
 import { type Part, Parts } from "./parts.ts";
 import {
-  type FixedSetting,
   isEmptyPlan,
   makePlan,
+  type OwnSetting,
   type Plan,
   planLines,
 } from "./plan.ts";
@@ -275,9 +275,10 @@ export async function startGatherer(
       throw new UserError("there is no configuration to read again");
     }
     const next = await load();
-    const plan = makePlan(parts.specs, partsOf(next.options), {
-      before: fixedSettings(options),
-      after: fixedSettings(next.options),
+    const effective = withoutPostponed(next.options, options);
+    const plan = makePlan(parts.specs, partsOf(effective), {
+      before: ownSettings(options),
+      after: ownSettings(next.options),
     });
     const takeBack = await next.adopt?.();
     try {
@@ -289,9 +290,9 @@ export async function startGatherer(
     for (const warning of next.options.ganglia?.conf.warnings ?? []) {
       logger.warn(warning);
     }
-    const { intervalMs, timeoutMs = TIMEOUT_MS } = next.options;
+    const { intervalMs, timeoutMs = TIMEOUT_MS } = effective;
     poller.configure({ intervalMs, timeoutMs });
-    options = next.options;
+    options = effective;
     configuration = { file: next.file ?? null, loadedAt: clock.now() };
     return reportOf(plan);
   };
@@ -386,17 +387,48 @@ function reportOf(plan: Plan): ReloadReport {
   return { lines: () => planLines(plan), isEmpty: isEmptyPlan(plan) };
 }
 
-/** What cannot change while a gatherer runs: nodes know it by these, and files are open. */
-function fixedSettings(options: GathererOptions): FixedSetting[] {
+/** Settings that are no part's own. */
+function ownSettings(options: GathererOptions): OwnSetting[] {
   const { basedir, port, host, hostname, location } = options;
+  const { intervalMs, timeoutMs = TIMEOUT_MS } = options;
   return [
-    { name: "basedir", settings: basedir },
-    { name: "private", settings: options.private ?? false },
+    {
+      name: "the interval",
+      settings: `${intervalMs / 1000} s`,
+      takes: "at once",
+    },
+    {
+      name: "the timeout",
+      settings: `${timeoutMs / 1000} s`,
+      takes: "at once",
+    },
+    // Nodes know the gatherer by these, and its files are open.
+    { name: "basedir", settings: basedir, takes: "restart" },
+    { name: "private", settings: options.private ?? false, takes: "restart" },
     {
       name: "where nodes attach",
       settings: [port, host, hostname, location, options.foolscap ?? true],
+      takes: "restart",
     },
   ];
+}
+
+/** What takes effect at once: the rest stays as it is until the next start. */
+function withoutPostponed(
+  next: GathererOptions,
+  now: GathererOptions,
+): GathererOptions {
+  const { basedir, port, host, hostname, location, foolscap } = now;
+  return {
+    ...next,
+    basedir,
+    private: now.private,
+    port,
+    host,
+    hostname,
+    location,
+    foolscap,
+  };
 }
 
 /** The names of the parts that answer Munin's masters. */

@@ -27,6 +27,10 @@ export interface GathererOptions {
   readonly munin?: MuninServing;
   /** What is gathered of Ganglia's gmonds, and answered as gmetad does; left out: nothing. */
   readonly ganglia?: GangliaOptions;
+  /** Pages with statistics that are asked for, each a node; no two have the same name. */
+  readonly statistics?: readonly StatisticsPage[];
+  /** Where and what is answered over HTTP; left out: nothing. */
+  readonly http?: HttpServing;
   /**
    * Whether nodes may attach over Foolscap, the gatherer itself being the first (default: true).
    */
@@ -62,4 +66,18 @@ export interface ListenAddress {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+}
+
+/** A node that has its statistics on a page. */
+export interface StatisticsPage {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** What is answered over HTTP, and whom. */
+export interface HttpServing extends ListenAddress {
+  /** Who may ask, as `parseAccess` reads it. */
+  readonly allow: string;
+  /** Whether programs may send their metrics as OTLP. */
+  readonly otlp: boolean;
 }

@@ -14,10 +14,12 @@ export interface PartSpec {
   readonly claims?: readonly string[];
 }
 
-/** A setting that takes effect with the next start only. */
-export interface FixedSetting {
+/** A setting that is no piece's own. */
+export interface OwnSetting {
   readonly name: string;
   readonly settings: unknown;
+  /** When it takes effect: at once, or with the next start. */
+  readonly takes: "at once" | "restart";
 }
 
 /** What is done to each piece. */
@@ -27,17 +29,19 @@ export interface Plan<Spec extends PartSpec = PartSpec> {
   /** Stopped, then started with other settings. */
   readonly change: readonly { readonly before: Spec; readonly after: Spec }[];
   readonly keep: readonly Spec[];
-  /** Names of what has changed and stays as it is until the next start. */
-  readonly postponed: readonly string[];
+  /** Settings that take another value at once. */
+  readonly set: readonly OwnSetting[];
+  /** Settings that have changed, and stay as they are until the next start. */
+  readonly postponed: readonly OwnSetting[];
 }
 
 /** Makes the plan that leads from what runs to what is asked for. */
 export function makePlan<Spec extends PartSpec>(
   before: readonly Spec[],
   after: readonly Spec[],
-  fixed: {
-    readonly before: readonly FixedSetting[];
-    readonly after: readonly FixedSetting[];
+  own: {
+    readonly before: readonly OwnSetting[];
+    readonly after: readonly OwnSetting[];
   } = { before: [], after: [] },
 ): Plan<Spec> {
   const running = new Map(before.map((spec) => [spec.name, spec]));
@@ -52,22 +56,24 @@ export function makePlan<Spec extends PartSpec>(
     else change.push({ before: old, after: spec });
   }
   const known = new Map(
-    fixed.before.map(({ name, settings }) => [name, settings]),
+    own.before.map(({ name, settings }) => [name, settings]),
+  );
+  const changed = own.after.filter(({ name, settings }) =>
+    !isSame(known.get(name), settings)
   );
   return {
     start,
     stop: before.filter(({ name }) => !wanted.has(name)),
     change,
     keep,
-    postponed: fixed.after
-      .filter(({ name, settings }) => !isSame(known.get(name), settings))
-      .map(({ name }) => name),
+    set: changed.filter(({ takes }) => takes === "at once"),
+    postponed: changed.filter(({ takes }) => takes === "restart"),
   };
 }
 
 /** Whether a plan changes nothing at all. */
-export function isEmptyPlan({ start, stop, change }: Plan): boolean {
-  return start.length + stop.length + change.length === 0;
+export function isEmptyPlan({ start, stop, change, set }: Plan): boolean {
+  return start.length + stop.length + change.length + set.length === 0;
 }
 
 /** A plan, a line for each thing that is done. */
@@ -76,8 +82,9 @@ export function planLines(plan: Plan): string[] {
     ...plan.stop.map(({ name }) => `stop    ${name}`),
     ...plan.change.map(({ after }) => `change  ${after.name}`),
     ...plan.start.map(({ name }) => `start   ${name}`),
+    ...plan.set.map(({ name, settings }) => `set     ${name} to ${settings}`),
     ...plan.keep.map(({ name }) => `keep    ${name}`),
-    ...plan.postponed.map((name) =>
+    ...plan.postponed.map(({ name }) =>
       `later   ${name}: it has changed, and takes effect with a restart`
     ),
   ];

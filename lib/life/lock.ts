@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import { type Clock, sleep } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import { BaseDir } from "../gatherer/basedir.ts";
@@ -31,10 +31,11 @@ export class AlreadyRunning extends UserError {
 
   /** @param pid Its process; `undefined`: its pid file does not say. */
   constructor(basedir: string, readonly pid: number | undefined) {
+    const path = resolve(basedir);
     super(
-      `a gatherer runs on ${basedir} already${
+      `a gatherer runs on ${path} already${
         pid === undefined ? "" : `, as process ${pid}`
-      }; to end it: gatherer stop --basedir ${basedir}`,
+      }; to end it: gatherer stop --basedir ${path}`,
     );
   }
 }

@@ -118,8 +118,10 @@ export class LogFile implements Outlet {
     if (maxBytes > 0 && size > 0 && size + bytes.length > maxBytes) {
       this.#rotate(size);
     }
-    const { file } = this.#open!;
-    if (this.#isTorn) file.writeSync(LINE_END);
+    const open = this.#open!;
+    const { file } = open;
+    // Unless it was emptied meanwhile.
+    if (this.#isTorn && sizeOf(infoOf(open)) > 0) file.writeSync(LINE_END);
     this.#isTorn = false;
     for (let done = 0; done < bytes.length;) {
       done += file.writeSync(bytes.subarray(done));

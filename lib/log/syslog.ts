@@ -30,16 +30,14 @@ const CLOSE_MS = 1000;
 const PATIENCE_MS = 60_000;
 
 /**
- * Reads where syslog is: `local`, the absolute path of a socket, or `udp:HOST[:PORT]` with an IPv6
- * address in brackets.
+ * Reads where syslog is: `local` (or `/dev/log`), the absolute path of another socket, or
+ * `udp:HOST[:PORT]` with an IPv6 address in brackets.
  *
  * @param where What the person wrote it in.
  * @throws UserError for anything else.
  */
 export function parseSyslog(text: string, where: string): DatagramTarget {
-  if (text === "local") {
-    return { path: isSocket(JOURNAL_SOCKET) ? JOURNAL_SOCKET : LOCAL_SOCKET };
-  }
+  if (text === "local") return { path: LOCAL_SOCKET };
   if (isAbsolute(text)) return { path: text };
   const match = /^udp:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::(\d{1,5}))?$/
     .exec(text);
@@ -64,6 +62,9 @@ export async function openSyslog(
   clock: Clock,
   complain: Complain,
 ): Promise<Outlet> {
+  if ("path" in target && target.path === LOCAL_SOCKET) {
+    if (isSocket(JOURNAL_SOCKET)) target = { path: JOURNAL_SOCKET };
+  }
   const where = "path" in target
     ? target.path
     : `udp:${target.host}:${target.port}`;

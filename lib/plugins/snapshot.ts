@@ -10,8 +10,8 @@ import type { Metric, Observation } from "../tree/metric.ts";
 import type { Cluster } from "../tree/tree.ts";
 import type { Value } from "../value.ts";
 
-/** Figures that are encoded in one go: some 5 ms of work, then others have their turn. */
-const BATCH = 5000;
+/** Figures that are encoded in one go: some 2 ms of work, then others have their turn. */
+const BATCH = 2000;
 
 /** What the plugin has done, for the gatherer's own statistics. */
 export interface SnapshotCounts {

@@ -3,8 +3,8 @@ import type { HostNamer } from "../ganglia/output/host_names.ts";
 import type { Metric } from "../tree/metric.ts";
 import type { Cluster } from "../tree/tree.ts";
 
-/** Hosts that are dealt with in one go: some milliseconds, then others have their turn. */
-export const HOST_BATCH = 500;
+/** Hosts that are dealt with in one go: a millisecond or two, then others have their turn. */
+export const HOST_BATCH = 100;
 
 /** What a metric costs beside its texts, in bytes, roughly. */
 const METRIC_BYTES = 100;

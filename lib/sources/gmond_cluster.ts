@@ -53,7 +53,7 @@ export type MergedCluster = Omit<Cluster, "summary"> & {
 };
 
 /** Hosts that are dealt with in one go. */
-const STEP_HOSTS = 250;
+const STEP_HOSTS = 50;
 
 /** What {@linkcode mergeCluster} does, with pauses between some hosts and others. */
 export function* mergeClusterInSteps(

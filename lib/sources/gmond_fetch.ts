@@ -52,8 +52,8 @@ export interface Fetched {
 const BUFFER_BYTES = 128 * 1024;
 /** Bytes that are decompressed at a time: they may become a thousand times as many. */
 const GZIP_PORTION = 4096;
-/** Bytes that are read at a stretch, before others get their turn: some 5 ms. */
-const STRETCH_BYTES = 1024 * 1024;
+/** Bytes that are read at a stretch, before others get their turn: some ms. */
+const STRETCH_BYTES = 128 * 1024;
 const GZIP_MAGIC = [0x1f, 0x8b];
 
 /** Reads one answer of a gmond: connects, sends nothing, reads to the end. Never rejects. */

@@ -12,7 +12,7 @@ export interface Doing {
 /** How a source is. */
 export interface SourceStatus extends Doing {
   readonly name: string;
-  readonly kind: "foolscap" | "gmond" | "statistics";
+  readonly kind: "foolscap" | "gmond" | "statistics" | "otlp";
   /** Where it is asked; empty where nodes come to us. */
   readonly host: string;
   readonly polls: number;

@@ -142,3 +142,12 @@ Deno.test("no two settings have one name", () => {
     assertEquals(new Set(names).size, names.length);
   }
 });
+
+Deno.test("the example has every setting, each with a value that it can have", async () => {
+  const path = new URL("../../docs/examples/gatherer.toml", import.meta.url);
+  const text = await Deno.readTextFile(path);
+  assertEquals(parseConfigFile(text, "f").size, 0);
+  const live = text.replaceAll(/^# (\w+ = )/gm, "$1");
+  const given = parseConfigFile(live, "f");
+  assertEquals([...given.keys()], settings.map(({ key }) => key));
+});

@@ -125,7 +125,6 @@ NODES NOT WELL  KEY        STATE     SINCE      LAST SUCCESS
 beta            bbbbbbbb   silent    6 min ago  12 s ago
     no answer for 400 s
 gamma           web/gamma  attached  6 min ago  12 s ago
-    answers
     fails: it gave an answer that is no dictionary but a list of lists (61 s
     ago)
 `,
@@ -134,12 +133,8 @@ gamma           web/gamma  attached  6 min ago  12 s ago
 
 Deno.test("all nodes, and none", () => {
   const all = statusText(status, { ...style, all: true });
-  assertEquals(
-    all.slice(all.indexOf("NODES ")).split("\n")[0].trimEnd().length,
-    79,
-  );
   for (
-    const name of ["alpha", "beta", "gamma", "a name that is much too lon…"]
+    const name of ["alpha", "beta", "gamma", "a name that is much too…"]
   ) {
     assert(all.includes(`\n${name} `), name);
   }
@@ -151,7 +146,10 @@ Deno.test("all nodes, and none", () => {
 });
 
 Deno.test("no line is wider than a terminal, but for words that are", () => {
-  for (const line of statusText(status, style).split("\n")) {
+  const long = node("n".repeat(99), "k".repeat(99), "attached");
+  const nodes = [...status.nodes, long];
+  const text = statusText({ ...status, nodes }, { ...style, all: true });
+  for (const line of text.split("\n")) {
     assert([...line].length <= 80, line);
   }
 });

@@ -128,8 +128,8 @@ export class World implements AsyncDisposable {
 
   /** Resolves when a file of the base directory holds a text. */
   async until(name: string, text: string): Promise<void> {
-    await Deno.mkdir(this.basedir, { recursive: true });
-    using watcher = Deno.watchFs(this.basedir);
+    // The base directory may not be there yet.
+    using watcher = Deno.watchFs(this.#root);
     if ((await this.read(name)).includes(text)) return;
     for await (const _event of watcher) {
       if ((await this.read(name)).includes(text)) return;

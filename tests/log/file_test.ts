@@ -369,8 +369,16 @@ Deno.test({
         `${long}\n${"x".repeat(1095)}\n` +
           "3 lines could not be written: no space left on device\ny\n",
       );
-      // Full again, at the end; there is room for one.
+      // Full again, and emptied by somebody.
       for (let i = 0; i < 3; i++) file.write(line(long));
+      await Deno.truncate(it.path);
+      file.write(line("z"));
+      assertEquals(
+        it.read(),
+        "2 lines could not be written: no space left on device\nz\n",
+      );
+      // Full at the end.
+      for (let i = 0; i < 4; i++) file.write(line(long));
       await file.close();
       assertEquals(it.complaints(), [
         "the log file FILE: 2 lines could not be written: no space left on device",

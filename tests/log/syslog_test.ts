@@ -19,6 +19,7 @@ const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 Deno.test("a place for syslog is read", () => {
   for (
     const [text, target] of [
+      ["local", { path: "/dev/log" }],
       ["/run/log", { path: "/run/log" }],
       ["udp:log.example.org:10514", { host: "log.example.org", port: 10514 }],
       ["udp:192.0.2.1", { host: "192.0.2.1", port: 514 }],
@@ -185,8 +186,8 @@ Deno.test("a socket that is not there and a host that is not known are explained
       "is a syslog daemon running?",
   );
   assertEquals(
-    await open({ path: "/dev/log" }),
-    "cannot log to syslog at /dev/log: the runtime does not let a program use sockets in /dev; " +
+    await open({ path: "/dev/logs" }),
+    "cannot log to syslog at /dev/logs: the runtime does not let a program use sockets in /dev; " +
       "have the daemon listen elsewhere, too, or use udp:127.0.0.1:514",
   );
   assertEquals(
