@@ -19,6 +19,7 @@ import { AlreadyRunning, BaseDirLock } from "../life/lock.ts";
 import { ServiceManager } from "../life/notify.ts";
 import { Starter } from "../life/starter.ts";
 import type { LogHandle } from "../log/configure.ts";
+import { isJournal } from "../log/journal.ts";
 import { reasonOf } from "../secret_file.ts";
 import { oneLine } from "../text.ts";
 import { Signals } from "./signals.ts";
@@ -108,7 +109,7 @@ export async function run(options: RunOptions): Promise<number> {
   let log: Awaited<ReturnType<NonNullable<RunOptions["openLog"]>>> | undefined;
   try {
     log = await options.openLog?.();
-    if (lock.warning) logger.warn(lock.warning);
+    if (lock.warning) logger.warn("{warning}", { warning: lock.warning });
     const surroundings = { clock, signals, starter, lock, log };
     const code = await new Run(options, surroundings).toTheEnd();
     // Only somebody who waits still hears this.
@@ -135,6 +136,7 @@ class Run {
   readonly #manager = ServiceManager.fromEnvironment();
   /** Reloads and the like, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  #exitCode = 0;
 
   constructor(options: RunOptions, surroundings: Surroundings) {
     this.#options = options;
@@ -174,23 +176,14 @@ class Run {
     }
     const control = await this.#listen(gatherer);
     if (control) cleanup.use(control);
-    let code = 0;
     const aRound = this.#atMostEvery(ROUND_MS, () => this.#manager?.alive());
-    const aLook = this.#atMostEvery(LOOK_MS, async () => {
-      if (!await this.#lookAfterLock()) code = 1;
-    });
+    const aLook = this.#atMostEvery(LOOK_MS, () => this.#lookAfterLock());
     cleanup.defer(gatherer.onRound(() => {
       aRound();
       aLook();
     }));
     this.#checkWatchdog(gatherer);
-    // The one a detached gatherer would print ends up in a log, where no secret belongs.
-    if (
-      gatherer.furl !== undefined && !this.#surroundings.starter &&
-      !this.#manager
-    ) {
-      await writeStdout(`${gatherer.furl}\n`);
-    }
+    await this.#print(gatherer.furl);
     await this.#manager?.ready(READY);
     await this.#surroundings.starter?.tell({ ready: true });
     this.#surroundings.signals.onHangup(() => {
@@ -200,7 +193,14 @@ class Run {
     logger.info("stopping: {reason}", { reason });
     await this.#manager?.stopping(reason);
     await this.#turn.catch(() => {});
-    return code;
+    return this.#exitCode;
+  }
+
+  /** A FURL is a secret: nothing of it where stdout leads to a log. */
+  async #print(furl: string | undefined): Promise<void> {
+    const isLogged = this.#surroundings.starter !== undefined ||
+      this.#manager !== undefined || isJournal(undefined, 1);
+    if (furl !== undefined && !isLogged) await writeStdout(`${furl}\n`);
   }
 
   /** A gatherer without a control socket still gathers. */
@@ -300,22 +300,20 @@ class Run {
     return result;
   }
 
-  /** @returns Whether the base directory is ours still; if not, the end has begun. */
-  async #lookAfterLock(): Promise<boolean> {
+  /** Ends it all if another gatherer has taken the base directory. */
+  async #lookAfterLock(): Promise<void> {
+    const { lock, signals } = this.#surroundings;
     try {
-      const note = await this.#surroundings.lock.check();
-      if (note) logger.warn(note);
+      const note = await lock.check();
+      if (note) logger.warn("{note}", { note });
     } catch (error) {
+      const reason = oneLine(messageOf(error));
       if (error instanceof AlreadyRunning) {
-        logger.error("{reason}", { reason: error.message });
-        this.#surroundings.signals.end(
-          "another gatherer has its base directory",
-        );
-        return false;
-      }
-      logger.warn("{reason}", { reason: oneLine(messageOf(error)) });
+        logger.error("{reason}", { reason });
+        this.#exitCode = 1;
+        signals.end("another gatherer has its base directory");
+      } else logger.warn("{reason}", { reason });
     }
-    return true;
   }
 
   #checkWatchdog(gatherer: RunningGatherer): void {

@@ -61,7 +61,7 @@ export function statusText(
     ...field("nodes", [countNodes(status.nodes)]),
     ...(isWell
       ? field("well", ["yes"])
-      : field("well", status.degraded.map((reason) => oneLine(reason)))
+      : field("not well", status.degraded.map((reason) => oneLine(reason)))
         .map((line) => paint.warning(line))),
     ...section(
       "SOURCES",

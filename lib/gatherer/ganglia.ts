@@ -16,11 +16,13 @@ import type {
   SectionLine,
 } from "../ganglia/conf/conf.ts";
 import { summarizeInSteps } from "../ganglia/summary.ts";
+import type { Sent } from "../ganglia/ports/status.ts";
 import { type Access, parseAccess } from "../munin_node/access.ts";
 import { readAlertConfig } from "../alert/config.ts";
 import { AlertPlugin } from "../plugins/alert.ts";
 import { CarbonPlugin } from "../plugins/carbon.ts";
 import { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
+import type { Plugin } from "../plugins/plugin.ts";
 import { RrdPlugin } from "../plugins/rrd.ts";
 import { RrdSummaryPlugin } from "../plugins/rrd_summary.ts";
 import { parseAddress } from "../rrd/address.ts";
@@ -52,6 +54,8 @@ export interface GangliaSurroundings {
   readonly intervalMs: number;
   /** Told when a poll of a data source is over. */
   readonly onRound: () => void;
+  /** The plugins that run now. */
+  readonly plugins: () => readonly Plugin[];
 }
 
 /** How clusters are summed up, for those who are told of them. */
@@ -108,7 +112,7 @@ function othersPart(conf: GmetadConf, { clock }: GangliaSurroundings): Part {
 
 function portsPart(
   { conf, host }: GangliaOptions,
-  { clock }: GangliaSurroundings,
+  { clock, plugins }: GangliaSurroundings,
 ): Part {
   const options = {
     gridName: conf.gridname,
@@ -130,10 +134,26 @@ function portsPart(
       plugin: new GangliaPortsPlugin({
         ...options,
         trusted: await trustedBy(conf),
+        sent: () => sentBy(plugins(), conf.rrdcachedAddress !== undefined),
         clock,
         version: VERSION,
       }),
     }),
+  };
+}
+
+/** What was sent on, for `/status`. */
+function sentBy(plugins: readonly Plugin[], isCached: boolean): Sent {
+  let written = 0;
+  let lines = 0;
+  for (const plugin of plugins) {
+    if (plugin instanceof RrdPlugin || plugin instanceof RrdSummaryPlugin) {
+      written += plugin.counts.updates;
+    } else if (plugin instanceof CarbonPlugin) lines += plugin.counts.lines;
+  }
+  return {
+    [isCached ? "rrdcached" : "rrdtool"]: { num: written },
+    graphite: { num: lines },
   };
 }
 

@@ -34,6 +34,7 @@ import {
   type Plan,
   planLines,
 } from "./plan.ts";
+import { nodeReports } from "./node_reports.ts";
 import { Plugins } from "./plugins.ts";
 import { restoreNode } from "./restore.ts";
 import { type NamedNode, Retired, RETIRED_NAME } from "./retired.ts";
@@ -201,6 +202,7 @@ export async function startGatherer(
       basedir: basedir.path,
       intervalMs: options.intervalMs,
       onRound,
+      plugins: () => plugins.plugins,
     });
   for (const warning of options.ganglia?.conf.warnings ?? []) {
     logger.warn(warning);
@@ -352,7 +354,13 @@ export async function startGatherer(
           ...parts.sources.map(({ status }) => status),
         ],
         plugins: plugins.status,
-        nodes: [],
+        nodes: nodeReports({
+          tree,
+          clock,
+          limits: limits(),
+          doingOf: (key) => poller.doingOf(key),
+          retired: retired.nodes,
+        }),
       };
       return {
         ...status,

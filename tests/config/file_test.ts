@@ -151,3 +151,11 @@ Deno.test("the example has every setting, each with a value that it can have", a
   const given = parseConfigFile(live, "f");
   assertEquals([...given.keys()], settings.map(({ key }) => key));
 });
+
+Deno.test("docs/configuration.md has a row for every setting", async () => {
+  const url = new URL("../../docs/configuration.md", import.meta.url);
+  const text = await Deno.readTextFile(url);
+  for (const { key, option } of settings) {
+    assertEquals(text.includes(`| \`${key}\` | \`--${option}\``), true, key);
+  }
+});

@@ -63,6 +63,14 @@ async function attaches(furl: string): Promise<void> {
   }
 }
 
+/** Waits until so many are being negotiated: each has a deadline, and all together have one who looks after them. */
+async function negotiating(
+  { clock }: { clock: FakeClock },
+  count: number,
+): Promise<void> {
+  await eventually(() => clock.pending === count + 1);
+}
+
 const refused = (lines: readonly string[], reason: string) =>
   lines.filter((line) =>
     line.startsWith("warning refused a connection from 127.0.0.1:") &&
@@ -77,7 +85,7 @@ Deno.test("1,000 connections that never speak, and 100 that send a byte a second
   const slow = await Promise.all(
     Array.from({ length: 100 }, () => dial(server.port)),
   );
-  await eventually(() => server.clock.pending >= 1100);
+  await negotiating(server, 1100);
   await attaches(server.furl);
   const request = formatUpgradeRequest(server.tub.tubid, "127.0.0.1");
   for (let second = 0; second < 119; second++) {
@@ -98,10 +106,10 @@ Deno.test("when as many negotiate as may, the oldest that has not asked for anyt
   await using server = await serve({ negotiating: 3 });
   const upgraded = await dialUpgraded(server.port, server.tub.tubid);
   const silent = await dial(server.port);
-  await eventually(() => server.clock.pending === 2);
+  await negotiating(server, 2);
   await server.clock.advance(1000);
   const young = await dial(server.port);
-  await eventually(() => server.clock.pending === 3);
+  await negotiating(server, 3);
   await server.clock.advance(3999);
   // Nobody has had five seconds yet.
   const tooMany = await dial(server.port);
@@ -117,7 +125,7 @@ Deno.test("when as many negotiate as may, the oldest that has not asked for anyt
     "it made room for another: it had not asked for a Tub within 5 s";
   await eventually(() => refused(server.lines, reason) === 1);
   const next = await dial(server.port);
-  await eventually(() => server.clock.pending === 4);
+  await negotiating(server, 3);
   await server.clock.advance(1000);
   await attaches(server.furl);
   await young.closed;
@@ -146,7 +154,7 @@ Deno.test("a newcomer finds its place among as many as may negotiate that send a
   const slow = await Promise.all(
     Array.from({ length: most }, () => dial(server.port)),
   );
-  await eventually(() => server.clock.pending === most);
+  await negotiating(server, most);
   for (let second = 0; second < 5; second++) {
     for (const wire of slow) wire.send("G");
     await server.clock.advance(1000);

@@ -62,7 +62,10 @@ Deno.test("script: a real failure is on the terminal of whoever typed the comman
     `--munin=127.0.0.1:${listener.addr.port}`,
   ]);
   assertEquals([code, stdout], [1, ""]);
-  assertMatch(stderr, new RegExp(`^gatherer: .*${listener.addr.port}[^\n]*\n$`));
+  assertMatch(
+    stderr,
+    new RegExp(`^gatherer: .*${listener.addr.port}[^\n]*\n$`),
+  );
 });
 
 /** Whether programs can be run as another user. */

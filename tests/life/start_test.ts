@@ -287,7 +287,7 @@ Deno.test("status: exit codes, and all of it as JSON", async () => {
   await world.run("start", [], { FAKE: "unwell" });
   const unwell = await world.run("status");
   assertEquals(unwell.code, 1);
-  assertMatch(unwell.stdout, /^well {11}the disk is full$/m);
+  assertMatch(unwell.stdout, /^not well {7}the disk is full$/m);
   await world.run("stop");
   await world.run("start", [], { FAKE: "many" });
   const { code, stdout } = await world.run("status", ["--json"]);

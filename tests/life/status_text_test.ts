@@ -108,7 +108,7 @@ configuration  /etc/gatherer/gatherer.toml, read 3 d ago
 listening      0.0.0.0:3456 (nodes)
                127.0.0.1:4949 (Munin)
 nodes          4: 2 attached, 1 silent, 1 retired
-well           source web does not answer: connection refused by 192.0.2.7 port
+not well       source web does not answer: connection refused by 192.0.2.7 port
                8649, tried for 20 min
                the disk is full
 

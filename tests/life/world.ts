@@ -71,7 +71,8 @@ export class World implements AsyncDisposable {
     const [program, ...rest] = [...wrapper, ...this.words(name, args)];
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args: rest,
-      env,
+      // What one that is killed leaves behind goes with the rest.
+      env: { TMPDIR: this.#root, ...env },
       stdin: "null",
     }).output();
     const decoder = new TextDecoder();
@@ -96,7 +97,7 @@ export class World implements AsyncDisposable {
     const [program, ...rest] = this.words(name, args);
     const child = new Deno.Command(program, {
       args: rest,
-      env,
+      env: { TMPDIR: this.#root, ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -1,0 +1,62 @@
+import { assertEquals } from "@std/assert";
+import { degradedBy } from "../../lib/gatherer/health.ts";
+import type { Doing, GathererStatus } from "../../lib/gatherer/status.ts";
+
+const well: Doing = {
+  lastSuccess: 1000,
+  lastError: null,
+  failing: false,
+  usedMs: 0,
+};
+const status: Omit<GathererStatus, "degraded"> = {
+  state: "ready",
+  since: 0,
+  version: "1",
+  pid: 1,
+  basedir: "b",
+  startedAt: 0,
+  lastRound: 100_000,
+  rounds: 1,
+  intervalSeconds: 60,
+  listening: [],
+  configuration: { file: null, loadedAt: 0 },
+  sources: [{
+    ...well,
+    kind: "foolscap",
+    name: "foolscap",
+    host: "",
+    polls: 0,
+    failures: 0,
+  }],
+  plugins: [{ ...well, id: "snapshot", calls: 1 }],
+  nodes: [],
+};
+const failing = { failing: true, lastError: { at: 1, reason: "it is down" } };
+
+Deno.test("what is degraded, and why", () => {
+  const [foolscap] = status.sources;
+  const gmond = { ...foolscap, kind: "gmond" as const, name: "web" };
+  const cases: [Partial<typeof status>, number, string[]][] = [
+    [{}, 110_000, []],
+    [{}, 280_000, []],
+    [{}, 281_000, ["no round has been finished for 181 s"]],
+    [{ lastRound: null }, 181_000, ["no round has been finished for 181 s"]],
+    // Nodes come and go; that none answers shows in each of them.
+    [{ sources: [{ ...foolscap, ...failing }] }, 110_000, []],
+    // Without nodes that attach there are no rounds.
+    [{ sources: [gmond] }, 900_000, []],
+    [{ sources: [{ ...gmond, ...failing }] }, 0, ["source web: it is down"]],
+    [
+      { plugins: [{ ...status.plugins[0], ...failing }] },
+      0,
+      ["plugin snapshot: it is down"],
+    ],
+  ];
+  for (const [change, now, reasons] of cases) {
+    assertEquals(degradedBy({ ...status, ...change }, [], now), reasons);
+  }
+  assertEquals(
+    degradedBy(status, [{ tubid: "t", addresses: ["a:1", "b:2"] }], 110_000),
+    ["the identity t is in two places at once: a:1, b:2"],
+  );
+});
