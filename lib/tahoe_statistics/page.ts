@@ -4,7 +4,7 @@
  *     { "counters": { "storage_server.get": 1343, … },
  *       "stats": { "node.uptime": 220.97, "storage_server.latencies.get.99_9_percentile": null, … } }
  *
- * Source: Tahoe-LAFS's `web/status.py`, class Statistics, and captured pages of 1.20.
+ * Source: Tahoe-LAFS's `web/status.py`, class Statistics, and captured pages.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import type { Observation } from "../../lib/tree/metric.ts";
-import { type Cluster, Tree } from "../../lib/tree/tree.ts";
+import { type Cluster, momentOf, Tree } from "../../lib/tree/tree.ts";
 
 const observation: Observation = {
   incarnation: "a",
@@ -56,4 +56,40 @@ Deno.test("commit() tells every listener until it unsubscribes", () => {
     "empty",
     0,
   ]]);
+});
+
+Deno.test("momentOf() is a moment that does not change, without those that are retired", () => {
+  const tree = new Tree();
+  for (const key of ["a", "b", "c"]) tree.update("c", key, { observation });
+  const before = momentOf(tree.cluster("c"));
+  tree.retire("c", "b", "sold");
+  tree.retire("c", "d", "sold");
+  tree.retire("other", "a", "sold");
+  tree.update("c", "d", { nickname: "later", observation });
+  assertEquals([...before.hosts.keys()], ["a", "b", "c"]);
+  assertEquals([...momentOf(tree.cluster("c")).hosts.keys()], ["a", "c"]);
+  assertEquals([...tree.cluster("c").hosts.keys()], ["a", "b", "c", "d"]);
+  assertEquals(tree.host("c", "d")!.life.retireReason, "sold");
+  // Nothing else than being brought back ends it.
+  tree.update("c", "b", { observation, life: { attachedAt: 5 } });
+  assertEquals(tree.host("c", "b")!.life.retireReason, "sold");
+  tree.retire("c", "b", undefined);
+  const back = momentOf(tree.cluster("c")).hosts;
+  assertEquals([...back.keys()], ["a", "b", "c"]);
+  // Its figures are of before; it is to be shown with its next ones.
+  assertEquals(back.get("b")!.observation, undefined);
+});
+
+Deno.test("a cluster that is replaced has the same nodes retired", () => {
+  const tree = new Tree();
+  const host = tree.update("c", "a", { observation });
+  const other = tree.update("c", "b", { observation });
+  tree.retire("c", "a", "sold");
+  tree.replace({ name: "c", hosts: new Map([["a", host], ["b", other]]) });
+  assertEquals([...momentOf(tree.cluster("c")).hosts.keys()], ["b"]);
+  tree.remove("c");
+  tree.replace({ name: "c", hosts: new Map([["a", host]]) });
+  assertEquals(momentOf(tree.cluster("c")).hosts.size, 0);
+  tree.retire("c", "a", undefined);
+  assertEquals(momentOf(tree.cluster("c")).hosts.size, 1);
 });
