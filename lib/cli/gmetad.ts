@@ -4,6 +4,7 @@
  * @module
  */
 import { UserError } from "../errors.ts";
+import type { GmetadConf } from "../ganglia/conf/conf.ts";
 import { oneLine } from "../text.ts";
 
 /** Where gmetad's configuration is unless `--conf` says otherwise. Source: gmetad(1). */
@@ -107,9 +108,10 @@ export function readGmetadOptions(args: readonly string[]): GmetadOptions {
  */
 export function staysInForeground(
   { foreground, debugLevel: level }: GmetadOptions,
-  debugLevel?: number,
+  { debugLevel, daemonize }: Pick<GmetadConf, "debugLevel" | "daemonize">,
 ): boolean {
-  return foreground || (level ?? debugLevel ?? 0) >= FOREGROUND_LEVEL;
+  return foreground || !daemonize ||
+    (level ?? debugLevel ?? 0) >= FOREGROUND_LEVEL;
 }
 
 /** The command line of the same options. */

@@ -74,7 +74,7 @@ export async function gmetad(args: readonly string[]): Promise<number> {
       }),
     ];
   };
-  if (!staysInForeground(options, conf.debugLevel)) {
+  if (!staysInForeground(options, conf)) {
     return await startInBackground({
       basedir,
       command: await again(),

@@ -53,7 +53,7 @@ export async function serve(args: readonly string[]): Promise<number> {
         ...gatherer,
         clock: systemClock,
         file,
-        async load() {
+        load() {
           const { gatherer, log, file, complaints } = loadConfig("serve", args);
           return {
             options: gatherer,

@@ -10,7 +10,6 @@ import { encodeHex } from "@std/encoding";
 import { AcceptLog } from "../accept_log.ts";
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import { openFilesLimit } from "../open_files.ts";
 import type { Identity } from "./certificate.ts";
 import { Connection } from "./connection.ts";
 import { Ear } from "./ear.ts";
@@ -47,9 +46,6 @@ const GREETING_MS = 5_000;
 /** The same from its answer on: with a thousand others at once, TLS takes its time. */
 const HANDSHAKE_MS = 20_000;
 
-/** Files that are kept for others: the runtime has 27 open, the snapshot, the spool, the log need some. */
-const RESERVED_FILES = 40;
-
 /** A connection on a listener that is being negotiated. */
 interface Newcomer {
   /** When it came, on the monotonic clock. */
@@ -82,8 +78,6 @@ export class Tub {
   readonly #keepAlive: boolean;
   readonly #server: SecureServer;
   readonly #ears: Ear[] = [];
-  /** How many files may be open, and how many of them may be peers' connections, if that is known. */
-  #openFiles: { limit: number; share: number } | undefined;
   /** Every socket that is open, and TLS over it as well, with how to end it. */
   readonly #sockets = new Map<net.Socket, AbortController>();
   /** In the order in which they came. */
@@ -148,11 +142,6 @@ export class Tub {
    * @throws The system's error, such as `EADDRINUSE`.
    */
   async listen(port: number, host = "0.0.0.0"): Promise<number> {
-    const limit = await openFilesLimit();
-    if (limit !== undefined) {
-      const reserve = Math.max(RESERVED_FILES, Math.ceil(limit / 8));
-      this.#openFiles = { limit, share: Math.max(1, limit - reserve) };
-    }
     const ear = new Ear(
       host,
       port,
@@ -308,14 +297,6 @@ export class Tub {
       });
     };
     if (this.#closing.signal.aborted) return void socket.destroy();
-    const { share, limit } = this.#openFiles ?? { share: Infinity };
-    if (this.#accepted >= share) {
-      socket.destroy();
-      return this.#acceptLog.failed(
-        `${share} are open, and of the ${limit} files that may be open the others are needed; ` +
-          "raise that limit (ulimit -n, LimitNOFILE)",
-      );
-    }
     this.#acceptLog.took();
     if (this.#accepted >= this.limits.connections) {
       socket.destroy();

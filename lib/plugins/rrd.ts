@@ -141,8 +141,11 @@ export class RrdPlugin implements Plugin {
     const reported = new Map<string, Reported>();
     for (const host of hosts.values()) {
       const incarnation = incarnationOf(host);
-      if (incarnation === "") continue;
       const last = before?.get(host.key);
+      if (incarnation === "") {
+        if (last) reported.set(host.key, last);
+        continue;
+      }
       if (last && isRestart(last.incarnation, incarnation)) {
         former.set(host.key, last.metrics);
       }

@@ -43,7 +43,9 @@ export function readPage(bytes: Uint8Array): StatisticsPage {
     bytes,
     (message, _, { line, column }) =>
       new PageError(
-        `its answer is no statistics: ${message} (line ${line}, column ${column})`,
+        `its answer is no statistics: ${
+          message.replace(/^the file /, "it ")
+        } (line ${line}, column ${column})`,
       ),
   );
   const groups = new Map<string, Map<string, Value>>();

@@ -110,14 +110,15 @@ Deno.test("property: no command line makes anything but options or a UserError",
 });
 
 Deno.test("it stays in the foreground when it is told to, and when it says everything", () => {
-  const stays = (args: string[], level?: number) =>
-    staysInForeground(readGmetadOptions(args), level);
+  const stays = (args: string[], debugLevel?: number, daemonize = true) =>
+    staysInForeground(readGmetadOptions(args), { debugLevel, daemonize });
   assertEquals(stays([]), false);
   assertEquals(stays(["-f"]), true);
   assertEquals(stays(["-d", "5"]), true);
   assertEquals(stays(["-d", "4"]), false);
   assertEquals(stays([], 5), true);
   assertEquals(stays(["-d", "0"], 5), false);
+  assertEquals(stays([], 0, false), true);
 });
 
 Deno.test("options make the command line that they were read from", () => {

@@ -52,3 +52,15 @@ Deno.test("readOptions() says what is wrong and where to read on, exit code 2", 
     );
   }
 });
+
+Deno.test("readSeconds() takes seconds and nothing else", () => {
+  assertEquals(readSeconds("timeout", "1.5", 1), 1500);
+  for (const text of ["", "0", "0.9", "-1", "1e3", "60s", "86401", "NaN"]) {
+    const error = assertThrows(
+      () => readSeconds("timeout", text, 1),
+      UserError,
+      `--timeout: "${text}" is not a number of seconds from 1 to 86400`,
+    );
+    assertEquals(error.exitCode, 2);
+  }
+});

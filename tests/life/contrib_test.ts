@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { loadConfig } from "../../lib/cli/serve_options.ts";
 import { run } from "../executable.ts";
+import { requirePeer } from "../peers/peer.ts";
 
 /** The files that are given to others to install. */
 const contrib = new URL("../../contrib/", import.meta.url);
@@ -15,30 +16,9 @@ function values(name: string): string[] {
     .map(([, value]) => value);
 }
 
-function canRun(program: string): boolean {
-  try {
-    return new Deno.Command(program, {
-      args: ["--version"],
-      stdout: "null",
-      stderr: "null",
-    }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-const hasSystemd = canRun("systemd-analyze");
-if (!hasSystemd) {
-  Deno.stderr.writeSync(
-    new TextEncoder().encode(
-      'tests are skipped: Debian package "systemd" is not installed\n',
-    ),
-  );
-}
-
 Deno.test({
   name: "systemd understands all of the unit",
-  ignore: !hasSystemd,
+  ignore: !requirePeer("systemd"),
   async fn() {
     const dir = await Deno.makeTempDir();
     try {
@@ -81,7 +61,7 @@ Deno.test("the unit fits what it starts", () => {
 
 Deno.test({
   name: "logrotate understands its file",
-  ignore: !canRun("logrotate"),
+  ignore: !requirePeer("logrotate"),
   async fn() {
     const path = fromFileUrl(new URL("logrotate/gatherer", contrib));
     const { stderr } = await run(["logrotate", "--debug", path]);

@@ -17,6 +17,8 @@ interface Grid extends AsyncDisposable {
   readonly clock: FakeClock;
   /** A minute goes by; the nodes named report what they have counted so far. */
   round(...keys: string[]): Promise<void>;
+  /** A node begins anew, and counts so much at once that nobody can tell from the number. */
+  restart(key: string): void;
 }
 
 /** Nodes of which each counts 60 things a minute, and holds as many files as rounds it was in. */
@@ -44,7 +46,11 @@ async function makeGrid(
   const content = new GridContent({ ...options, nodesAsHosts: false });
   const nodes = new GridContent({ ...options, nodesAsHosts: true });
   const rounds = new Map<string, number>();
+  const restarts = new Map<string, number>();
   return {
+    restart(key) {
+      restarts.set(key, (restarts.get(key) ?? 0) + 1);
+    },
     content,
     nodes,
     clock,
@@ -64,7 +70,7 @@ async function makeGrid(
         tree.update(CLUSTER, key, {
           nickname: key,
           observation: {
-            incarnation: "1",
+            incarnation: String(restarts.get(key) ?? 0),
             sequence,
             measuredAt: clock.now(),
             receivedAt: clock.now(),
@@ -289,4 +295,42 @@ Deno.test("each node as a host: its own graphs, one line each, and no spool to m
     (await text(nodes.fetch("grid.example", get))).split("\n").length,
     3,
   );
+});
+
+Deno.test("between two incarnations of a node there is a U, also where Munin asks for what comes after", async () => {
+  await using grid = await makeGrid();
+  const { content, nodes, clock } = grid;
+  const start = clock.now() / 1000;
+  const marks = (answer: string, field: string) =>
+    [...answer.matchAll(new RegExp(`^${field}.value (\\d+):(.+)$`, "gm"))]
+      .map(([, time, value]) => [Number(time) - start, value]);
+  const spoolfetch = (from: number) => text(content.spoolfetch!(start + from));
+  await grid.round("aaaa", "bbbb");
+  await grid.round("aaaa", "bbbb");
+  for (let i = 0; i < 3; i++) await grid.round("bbbb");
+  grid.restart("aaaa");
+  await grid.round("aaaa", "bbbb");
+  const whole = [[2, "60"], [62, "120"], [301, "U"], [302, "180"]];
+  const graph = [
+    await text(content.fetch("grid.example", get)),
+    (await spoolfetch(0)).split(/^multigraph /m)
+      .find((block) => block.startsWith(`${get}\n`))!,
+  ];
+  for (const answer of graph) {
+    assertEquals(marks(answer, "aaaa_aaaa"), whole);
+    assertEquals(
+      marks(answer, "bbbb_bbbb").some(([, value]) => value === "U"),
+      false,
+    );
+  }
+  const [, host] = nodes.hosts();
+  assertEquals(marks(await text(nodes.fetch(host, get)), "value"), whole);
+  // Munin has figures of the other node that are newer than the last of this one.
+  const later = (await spoolfetch(242)).split(/^multigraph /m);
+  const ofCounter = later.find((block) => block.startsWith(`${get}\n`))!;
+  assertEquals(marks(ofCounter, "aaaa_aaaa"), [[301, "U"], [302, "180"]]);
+  const ofFiles = later.find((block) =>
+    block.startsWith("gatherer_stat_files\n")
+  )!;
+  assertEquals(marks(ofFiles, "aaaa_aaaa"), [[302, "3"]]);
 });

@@ -11,9 +11,11 @@ const probes = {
   munin: ["perl", "-MMunin::Master::UpdateWorker", "-e", "1"],
   "munin-node": ["perl", "-MMunin::Node::Server", "-e", "1"],
   "python3-foolscap": ["/usr/bin/python3", "-c", "import foolscap"],
+  logrotate: ["logrotate", "--version"],
   rrdtool: ["rrdtool", "--version"],
   // It has no option that only tells something.
   rrdcached: ["sh", "-c", "command -v rrdcached"],
+  systemd: ["systemd-analyze", "--version"],
 } as const satisfies Record<string, readonly [string, ...string[]]>;
 
 /** A Debian package that some test needs. */

@@ -57,6 +57,8 @@ export interface GmetadConf {
   readonly debugLevel?: number;
   /** Whether the user is to be changed when started as root. */
   readonly setuid: boolean;
+  /** Whether it goes into the background when it is called as gmetad. */
+  readonly daemonize: boolean;
   /** The user to change to; left out: the default of the program. */
   readonly setuidUsername?: string;
   /** The lines of each section `id { … }`, which its plugin interprets. Ids are in small letters. */
@@ -146,6 +148,7 @@ export function newDraft(path: string): ConfDraft {
     summarizedMetrics: [],
     writeRrds: true,
     setuid: true,
+    daemonize: true,
     sections: new Map(),
     carbon: {},
   };

@@ -13,6 +13,9 @@ import { isHost, isNetwork } from "./hosts.ts";
 import { quote } from "./remarks.ts";
 import { rrdDirectives } from "./rrd_directives.ts";
 
+/** `gatherer serve` never changes its user. */
+const AS_GMETAD_BY_ROOT = "called as gmetad by root";
+
 /** Every directive of the C and of the Python gmetad, but for those that include files. */
 const kinds: readonly DirectiveKind[] = [
   { name: "data_source", adds: true, read: readDataSource },
@@ -36,27 +39,22 @@ const kinds: readonly DirectiveKind[] = [
   }),
   { name: "debug_level", read: readDebugLevel },
   text("logfile", "logfile", (path) => `log lines go to ${path}, too`),
-  {
-    name: "setuid",
-    read(directive) {
-      const { draft } = directive;
-      draft.setuid = directive.isOn(cToggle);
-      if (!draft.setuid) directive.means("the user is not changed");
-      else directive.warn(keepsUser("another user than root"));
-    },
-  },
+  onOff("setuid", "setuid", cToggle, {
+    on: `${AS_GMETAD_BY_ROOT}, it runs as another user`,
+    off: "the user is not changed",
+  }),
   {
     name: "setuid_username",
     read(directive) {
       const user = directive.text("a user's name");
       directive.draft.setuidUsername = user;
-      directive.warn(keepsUser(`the user ${quote(user)}`));
+      directive.means(`${AS_GMETAD_BY_ROOT}, it runs as ${quote(user)}`);
     },
   },
-  unused(
-    "daemonize",
-    "the process stays in the foreground: systemd and its like start it as it is",
-  ),
+  onOff("daemonize", "daemonize", cUnlessOff, {
+    on: "called as gmetad, it goes into the background",
+    off: "it stays in the foreground",
+  }),
   { name: "umask", read: readUmask },
   text(
     "plugins_dir",
@@ -111,10 +109,6 @@ export function noSuchDirective(name: string): string {
     (meant === ""
       ? '; "gatherer check --help" lists all'
       : `: did you mean ${meant}?`);
-}
-
-function keepsUser(user: string): string {
-  return `the user is not changed here: start the program as ${user} ("User=" in a systemd unit)`;
 }
 
 function readTrustedHosts(directive: Directive): void {

@@ -204,11 +204,6 @@ Deno.test("other directives: what gmetad bears and is odd has a warning", () => 
       "unsummarized_sflow_vm_metrics true",
       '2:31: unsummarized_sflow_vm_metrics: "true" is on; the C gmetad takes it for "off"',
     ],
-    [
-      "setuid on",
-      '2:1: setuid: the user is not changed here: start the program as another user than root ("User=" in ' +
-      "a systemd unit)",
-    ],
     ["xml_port 8651;", '2:10: xml_port: ";" after the number is ignored'],
     [
       "xml_port 0020",
@@ -243,11 +238,6 @@ Deno.test("other directives: what gmetad bears and is odd has a warning", () => 
     [
       "server_threads 4",
       "2:1: server_threads: it has no meaning here: one process answers everybody here, at once",
-    ],
-    [
-      "daemonize off",
-      "2:1: daemonize: it has no meaning here: the process stays in the foreground: systemd and its " +
-      "like start it as it is",
     ],
     [
       "carbon_port 2004",
