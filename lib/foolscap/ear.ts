@@ -58,7 +58,7 @@ export class Ear {
         { port: this.#port, host: this.#host, backlog: 4096 },
         () => {
           server.off("error", reject);
-          server.on("error", (error) => this.#log.failed(messageOf(error)));
+          server.on("error", (error) => this.#log.failed(reasonOf(error)));
           this.#server = server;
           this.#port = (server.address() as net.AddressInfo).port;
           if (this.#isClosed) this.#closeServer();
@@ -89,7 +89,7 @@ export class Ear {
     if (this.#server) return this.#startProbe();
     this.open().then(
       () => this.#startProbe(),
-      (error) => this.#log.failed(messageOf(error)),
+      (error) => this.#log.failed(reasonOf(error)),
     );
   }
 
@@ -124,7 +124,7 @@ export class Ear {
       resolve(undefined);
       if (this.#probe !== probe || probe.isConnected) return;
       this.#probe = undefined;
-      this.#log.failed(messageOf(error));
+      this.#log.failed(reasonOf(error));
     });
     socket.once("connect", () => {
       probe.isConnected = true;
@@ -155,4 +155,11 @@ export class Ear {
 function addressOf(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  return code === "EMFILE" || code === "ENFILE"
+    ? "too many files are open; raise the limit (ulimit -n, LimitNOFILE)"
+    : messageOf(error);
 }

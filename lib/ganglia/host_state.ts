@@ -27,17 +27,16 @@ const LATE_FACTOR = 2;
 
 /**
  * When what is known of a host was received, on the monotonic clock: when its source answered, for
- * all that a source says of a host is as of that moment, or when it answered itself. Figures of an
- * earlier life of this program have only a time of the other clock.
+ * all that a source says of a host is as of that moment, or when it answered itself. Of one that
+ * has never answered nothing is known yet; it is as old as its connection.
  */
 export function receivedAt(
-  { detail, life, observation }: Host,
+  { detail, life }: Host,
   { source }: Pick<Cluster, "source">,
-  { monotonic, now }: Instant,
+  { monotonic }: Pick<Instant, "monotonic">,
 ): number {
   const answeredAt = detail ? source?.answeredAt : life.answeredAt;
-  return answeredAt ??
-    monotonic - Math.max(0, now - (observation?.receivedAt ?? now));
+  return answeredAt ?? life.attachedAt ?? monotonic;
 }
 
 /** Whole seconds between two times of the monotonic clock; never negative. */

@@ -26,6 +26,9 @@ export interface Slot {
 /** Layouts that look alike at first sight and are compared with one that is looked for. */
 const MOST_ALIKE = 8;
 
+/** Metrics that are looked at in one go. */
+const STEP = 1000;
+
 /** The layouts of one look at all hosts. Those that the look before had are taken from there. */
 export class LayoutBook {
   readonly #before: ReadonlyMap<string, Layout[]>;
@@ -36,11 +39,11 @@ export class LayoutBook {
 
   /** @param before The book of the look before; it is not changed. */
   constructor(before?: LayoutBook) {
-    this.#before = before?.#known ?? new Map();
+    this.#before = before === undefined ? new Map() : before.#known;
   }
 
-  /** The layout of a host's metrics. */
-  of(metrics: readonly Metric[]): Layout {
+  /** The layout of a host's metrics, in steps: others have their turn in between. */
+  *of(metrics: readonly Metric[]): Generator<void, Layout> {
     if (this.#last && isOf(this.#last, metrics)) return this.#last;
     const sight = `${metrics.length} ${metrics[0]?.name} ${
       metrics.at(-1)?.name
@@ -49,7 +52,7 @@ export class LayoutBook {
     let layout = alike.find((one) => isOf(one, metrics));
     if (!layout) {
       layout = this.#before.get(sight)?.find((one) => isOf(one, metrics)) ??
-        this.#make(metrics);
+        (yield* this.#make(metrics));
       // Who makes many that differ in the middle only is not to be compared with all of them.
       if (alike.length < MOST_ALIKE) {
         alike.push(layout);
@@ -59,17 +62,26 @@ export class LayoutBook {
     return this.#last = layout;
   }
 
-  #make(metrics: readonly Metric[]): Layout {
+  *#make(metrics: readonly Metric[]): Generator<void, Layout> {
     const seen = new Set<string>();
-    const kinds = metrics.map(kindOf);
-    const slots = metrics.map(({ name }, index): Slot | undefined => {
-      const kind = kinds[index];
+    const names: string[] = [];
+    const kinds: MetricKind[] = [];
+    const slots: (Slot | undefined)[] = [];
+    for (const metric of metrics) {
+      const { name } = metric;
+      const kind = kindOf(metric);
       const id = `${kind} ${name}`;
-      if (seen.has(id)) return undefined;
+      slots.push(seen.has(id) ? undefined : this.#slot(name, kind));
       seen.add(id);
-      return { family: this.#family(name), kind };
-    });
-    return { slots, names: metrics.map(({ name }) => name), kinds };
+      names.push(name);
+      kinds.push(kind);
+      if (names.length % STEP === 0) yield;
+    }
+    return { slots, names, kinds };
+  }
+
+  #slot(name: string, kind: MetricKind): Slot {
+    return { family: this.#family(name), kind };
   }
 
   #family(name: string): string {

@@ -49,7 +49,6 @@ export function identityOf(attributes: Attributes): Identity | string {
 function encoded(text: string): string {
   return text.toWellFormed().replace(
     /[%/@\p{Cc}\u2028\u2029]/gu,
-    (character) =>
-      character === "@" ? "%40" : encodeURIComponent(character),
+    (character) => character === "@" ? "%40" : encodeURIComponent(character),
   );
 }

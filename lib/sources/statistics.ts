@@ -38,7 +38,7 @@ export interface StatisticsSourceOptions extends StatisticsTarget {
   /** Told when a poll is over, whatever came of it. */
   readonly onPoll?: () => void;
   readonly limits?: Partial<FetchLimits>;
-  /** Certificates (PEM) that are trusted for https instead of the runtime's. */
+  /** Certificates (PEM) that are trusted for https besides the runtime's. */
   readonly ca?: string;
   /** From 0 to 1, for the spread of polls. */
   readonly random?: () => number;

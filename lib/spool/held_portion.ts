@@ -43,11 +43,8 @@ export interface HeldFrames {
 /** The nodes of all segments. */
 interface Index {
   readonly nodes: Nodes;
-  /** By segment, and by place in its dictionary: the numbers of nodes and of incarnations. */
-  readonly numbers: readonly {
-    readonly owners: Uint32Array;
-    readonly incarnations: Uint32Array;
-  }[];
+  /** By segment, and by place in its dictionary. */
+  readonly numbers: readonly Uint32Array[];
   /** Samples that a statistic has at most. */
   readonly size: number;
 }
@@ -150,9 +147,9 @@ export class HeldPortion implements Portion {
   }
 
   #collect(
-    { reader: { keys }, frames }: Segment,
+    { reader: { keys, incarnations }, frames }: Segment,
     statistic: number,
-    { owners, incarnations }: Index["numbers"][number],
+    numbers: Uint32Array,
     samples: SampleColumns,
   ): void {
     const { since, end } = this.#span;
@@ -167,69 +164,50 @@ export class HeldPortion implements Portion {
         if (figures.kinds[id] === Kind.Absent || time < since || time > end) {
           continue;
         }
-        samples.add(owners[id], incarnations[id], time, figures, id);
+        samples.add(numbers[id], incarnations[id], time, figures, id);
       }
     }
   }
 
   #makeIndex(): Index {
-    const keys = new Numbered();
-    const incarnations = new Numbered();
-    incarnations.numberOf("");
+    const keys: string[] = [];
+    const numberOf = new Map<string, number>();
     let size = 0;
     const numbers = this.#segments.map(({ reader, frames }) => {
       for (const { newest, ids } of frames) {
         if (newest >= this.#span.since) size += ids.length;
       }
-      return {
-        owners: keys.numbersOf(reader.keys),
-        incarnations: incarnations.numbersOf(reader.incarnations),
-      };
+      return Uint32Array.from(reader.keys, (key) => {
+        let number = numberOf.get(key);
+        if (number === undefined) {
+          number = keys.length;
+          numberOf.set(key, number);
+          keys.push(key);
+        }
+        return number;
+      });
     });
-    const nodes = {
-      keys: keys.texts,
-      numbers: keys.numbers,
-      incarnations: incarnations.texts,
-    };
-    return { nodes, numbers, size };
+    return { nodes: { keys, numbers: numberOf }, numbers, size };
   }
 }
 
-/** Texts with a number each, from 0 on. */
-class Numbered {
-  readonly texts: string[] = [];
-  readonly numbers = new Map<string, number>();
-
-  numberOf(text: string): number {
-    let number = this.numbers.get(text);
-    if (number === undefined) {
-      number = this.texts.length;
-      this.numbers.set(text, number);
-      this.texts.push(text);
-    }
-    return number;
-  }
-
-  numbersOf(texts: readonly string[]): Uint32Array {
-    return Uint32Array.from(texts, (text) => this.numberOf(text));
-  }
-}
-
-/** By tubid: the last report, or if the node was restarted in all that time, the last before. */
+/**
+ * By tubid: the last report, or if the node was restarted in all that time, the last before. In a
+ * segment a node is named anew with each incarnation, so that its names are in the order of time.
+ */
 function lastReports(all: readonly Older[]): Map<string, ReportMark> {
   const marks = new Map<string, ReportMark>();
   const former = new Map<string, ReportMark>();
   for (const { reader: { keys, incarnations }, times } of all) {
-    const reports: { time: number; id: number }[] = [];
-    times.forEach((time, id) => reports.push({ time: time / 1000, id }));
-    for (const { time, id } of reports.sort((a, b) => a.time - b.time)) {
-      const known = marks.get(keys[id]);
-      const mark = { time, incarnation: incarnations[id] };
-      if (known && isRestart(known.incarnation, mark.incarnation)) {
-        former.set(keys[id], known);
+    times.forEach((time, id) => {
+      const key = keys[id];
+      const incarnation = incarnations[id];
+      const known = marks.get(key);
+      if (known && isRestart(known.incarnation, incarnation)) {
+        former.set(key, known);
       }
-      marks.set(keys[id], mark);
-    }
+      marks.set(key, { time: time / 1000, incarnation });
+    });
   }
   for (const [key, mark] of former) marks.set(key, mark);
   return marks;

@@ -5,8 +5,6 @@ import type { Sample } from "./sample.ts";
 export interface Nodes {
   readonly keys: readonly string[];
   readonly numbers: ReadonlyMap<string, number>;
-  /** Incarnations, numbered as well; 0: not known. */
-  readonly incarnations: readonly string[];
 }
 
 /**
@@ -19,7 +17,7 @@ export class Series implements ReadonlyMap<string, readonly Sample[]> {
   readonly #starts: Uint32Array;
   readonly #order: Uint32Array;
   readonly #times: Float64Array;
-  readonly #incarnations: Uint32Array;
+  readonly #incarnations: readonly string[];
   readonly #figures: Figures;
   readonly size: number;
 
@@ -99,7 +97,7 @@ export class Series implements ReadonlyMap<string, readonly Sample[]> {
         samples.pop();
       }
       const value = this.#figures.get(at) ?? null;
-      const incarnation = this.#nodes.incarnations[this.#incarnations[at]];
+      const incarnation = this.#incarnations[at];
       samples.push(
         incarnation === "" ? { time, value } : { time, value, incarnation },
       );
@@ -115,22 +113,22 @@ export class SampleColumns {
   readonly owners: Uint32Array;
   /** Milliseconds since the epoch. */
   readonly times: Float64Array;
-  /** The number of each sample's incarnation. */
-  readonly incarnations: Uint32Array;
+  /** Empty where it is not known. */
+  readonly incarnations: string[];
   readonly figures: Figures;
 
   /** @param size How many samples there may be. */
   constructor(size: number) {
     this.owners = new Uint32Array(size);
     this.times = new Float64Array(size);
-    this.incarnations = new Uint32Array(size);
+    this.incarnations = new Array(size);
     this.figures = new Figures(size);
   }
 
   /** Adds a sample with the figure that `figures` has at `id`. */
   add(
     owner: number,
-    incarnation: number,
+    incarnation: string,
     time: number,
     figures: Figures,
     id: number,

@@ -1,10 +1,6 @@
-import {
-  type ClientRequest,
-  type IncomingMessage,
-  request as httpRequest,
-} from "node:http";
-import { request as httpsRequest } from "node:https";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import type { Clock, Timer } from "../clock.ts";
 import { oneLine } from "../text.ts";
 import { hostPortOf } from "./target.ts";
@@ -36,12 +32,14 @@ export interface FetchOptions {
   readonly timeoutMs: number;
   readonly limits?: Partial<FetchLimits>;
   /**
-   * Certificates (PEM) that are trusted for https instead of the runtime's; left out: those of the
-   * runtime.
+   * Certificates (PEM) that are trusted for https besides the runtime's. The runtime's are
+   * Mozilla's, or what `DENO_TLS_CA_STORE` and `DENO_CERT` in the environment say.
    */
   readonly ca?: string;
   /** Ends it; its reason is thrown. */
   readonly signal?: AbortSignal;
+  /** Opens a connection (default: `Deno.connect`). */
+  readonly connect?: (options: Deno.ConnectOptions) => Promise<Deno.TcpConn>;
 }
 
 /** Bytes of the head of an answer, at most. */
@@ -72,8 +70,10 @@ class Transfer {
   readonly #reject: (error: Error) => void;
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
+  #connection: Deno.Conn | undefined;
   #request: ClientRequest | undefined;
-  #isOver = false;
+  /** Aborts when it is over. */
+  readonly #over = new AbortController();
   #total: Timer | undefined;
   /** Until the next thing that is waited for. */
   #stage: Timer | undefined;
@@ -93,36 +93,65 @@ class Transfer {
   }
 
   start(): void {
-    const { clock, timeoutMs, signal, ca } = this.#options;
-    const { connectMs, headMs } = this.#limits;
+    const { clock, timeoutMs, signal } = this.#options;
+    const { connectMs } = this.#limits;
     signal?.addEventListener("abort", this.#onStop, { once: true });
     this.#total = clock.setTimer(
       () => this.#fail(`it was not whole after ${timeoutMs / 1000} s`),
       timeoutMs,
     );
     this.#within(connectMs, `no connection within ${connectMs / 1000} s`);
-    const { protocol, pathname, search } = this.#url;
-    const isSecure = protocol === "https:";
-    const send = isSecure ? httpsRequest : httpRequest;
-    this.#request = send({
+    this.#connect().catch((error) => {
+      if (!this.#isOver) this.#end(inWords(error));
+    });
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  /** node:http would look for the authorities where it may not. */
+  async #connect(): Promise<void> {
+    const { host: hostname, port } = hostPortOf(this.#url);
+    const { signal } = this.#over;
+    const { ca, connect = Deno.connect } = this.#options;
+    const plain = await connect({ hostname, port, signal });
+    this.#connection = plain;
+    if (this.#isOver) return close(plain);
+    if (this.#url.protocol === "https:") {
+      const secure = await Deno.startTls(plain, {
+        hostname,
+        alpnProtocols: ["http/1.1"],
+        ...(ca === undefined ? {} : { caCerts: [ca] }),
+      });
+      this.#connection = secure;
+      if (this.#isOver) return close(secure);
+      await secure.handshake();
+    }
+    if (!this.#isOver) this.#ask(this.#connection);
+  }
+
+  #ask(connection: Deno.Conn): void {
+    const { headMs } = this.#limits;
+    this.#within(headMs, `no answer within ${headMs / 1000} s`);
+    const socket = Duplex.fromWeb(connection);
+    // Its request hears of it, too.
+    socket.on("error", () => {});
+    const { pathname, search } = this.#url;
+    this.#request = request({
+      // With an agent, even the one that "false" stands for, it would make its own.
+      createConnection: () => socket as Socket,
       ...hostPortOf(this.#url),
       path: pathname + search,
-      // A connection that is kept would have gone stale by the next minute.
-      agent: false,
       maxHeaderSize: HEAD_BYTES,
       headers: {
+        host: this.#url.host,
+        connection: "close",
         accept: "application/json, text/plain",
         // What is compressed has no size that could be seen from here.
         "accept-encoding": "identity",
       },
       ...credentialsOf(this.#url),
-      ...(isSecure && ca !== undefined ? { ca } : {}),
-    });
-    this.#request.on("socket", (socket: Socket) => {
-      socket.once(
-        isSecure ? "secureConnect" : "connect",
-        () => this.#within(headMs, `no answer within ${headMs / 1000} s`),
-      );
     });
     this.#request.on("response", (response) => this.#receive(response));
     this.#request.on("error", (error) => this.#end(inWords(error)));
@@ -136,6 +165,7 @@ class Transfer {
   #receive(response: IncomingMessage): void {
     // What ends the transfer may come with the answer.
     response.on("error", () => this.#fail(this.#cut()));
+    response.on("aborted", () => this.#fail(this.#cut()));
     if (this.#isOver) return;
     const problem = problemOf(response);
     if (problem !== undefined) return this.#fail(problem);
@@ -183,11 +213,12 @@ class Transfer {
   /** The first to call it decides what comes of it. */
   #end(error: Error | undefined): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#over.abort();
     this.#total?.cancel();
     this.#stage?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#onStop);
     this.#request?.destroy();
+    close(this.#connection);
     if (error) this.#reject(error);
     else this.#resolve(joined(this.#chunks, this.#bytes));
   }
@@ -222,15 +253,29 @@ function problemOf(
   }
 }
 
-/** A failed request in a person's words. */
-function inWords(error: Error & { code?: string }): Error {
-  const { code = "", message } = error;
-  if (code === "ECONNREFUSED") return new Error("connection refused");
-  if (code === "ECONNRESET" || code === "EPIPE") {
-    return new Error("the connection ended without an answer");
+/** What went wrong in a person's words. */
+function inWords(error: Error & { code?: unknown }): Error {
+  const { message } = error;
+  const code = String(error.code);
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return new Error("connection refused");
   }
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
+  if (
+    error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.BrokenPipe || code === "ECONNRESET"
+  ) return new Error("the connection ended without an answer");
+  if (error instanceof Deno.errors.NotCapable) {
+    return new Error("there is no permission for it (--allow-net)");
+  }
+  if (/failed to lookup/.test(message)) {
     return new Error("its name cannot be resolved");
+  }
+  const [, certificate] = /invalid peer certificate: (.*)/.exec(message) ?? [];
+  if (certificate !== undefined) {
+    return new Error(
+      `its certificate is not trusted: ${oneLine(certificate, 200)}`,
+    );
   }
   if (code === "HPE_HEADER_OVERFLOW") {
     return new Error(
@@ -239,6 +284,14 @@ function inWords(error: Error & { code?: string }): Error {
   }
   if (code.startsWith("HPE_")) return new Error("its answer is no HTTP");
   return new Error(oneLine(message, 200));
+}
+
+function close(connection: Deno.Conn | undefined): void {
+  try {
+    connection?.close();
+  } catch {
+    // It is closed already.
+  }
 }
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {

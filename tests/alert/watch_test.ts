@@ -228,7 +228,7 @@ function node(clock: FakeClock, sequence: number, metrics: Metric[]): Host {
     nickname: "node",
     life: {
       attachedAt: sequence > 0 ? clock.monotonic() : undefined,
-      answeredAt: sequence > 0 ? clock.monotonic() : undefined,
+      answeredAt: clock.monotonic() - (sequence > 0 ? 0 : 86_400_000),
       failure: undefined,
       detachReason: undefined,
       retireReason: undefined,

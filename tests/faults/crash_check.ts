@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { BaseDir } from "../../lib/gatherer/basedir.ts";
+import { Retired, RETIRED_NAME } from "../../lib/gatherer/retired.ts";
+import { Tree } from "../../lib/tree/tree.ts";
 import { parseIdentity } from "../../lib/foolscap/certificate.ts";
 import { parseFurl } from "../../lib/foolscap/furl.ts";
 import { loadSnapshot } from "../../lib/snapshot/file.ts";
@@ -14,6 +16,8 @@ export interface Told {
   port?: number;
   /** Rounds that it had finished, in milliseconds since the epoch. */
   rounds: number[];
+  /** Whether a node was retired; `undefined`: it was about to be, or to be brought back. */
+  retired: boolean | undefined;
 }
 
 /** What was found. */
@@ -53,6 +57,15 @@ export async function checkAfterCrash(
       self && self.timestamp * 1000 >= last,
       `the snapshot is of ${self?.timestamp}, ${last} was finished`,
     );
+  }
+  const { nodes } = await Retired.open({
+    path: basedir.file(RETIRED_NAME),
+    mode: 0o644,
+    tree: new Tree(),
+    clock: new FakeClock(),
+  });
+  if (told.retired !== undefined) {
+    assertEquals(nodes.length, told.retired ? 1 : 0, "who is retired");
   }
   const complaints: string[] = [];
   const spool = basedir.file("spool");

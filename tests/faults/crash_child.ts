@@ -5,6 +5,7 @@
  * Arguments: JSON of {@linkcode ChildTask}. On stdout are {@linkcode ChildEvent}s, a JSON line each.
  */
 import { Buffer } from "node:buffer";
+import type { Gatherer } from "../../lib/gatherer/gatherer.ts";
 import { decodeSnapshot } from "../../lib/snapshot/codec.ts";
 import { openPortion } from "../../lib/spool/portion.ts";
 import { FakeClock } from "../fake_clock.ts";
@@ -28,7 +29,13 @@ export interface ChildTask {
 export type ChildEvent =
   | { did: Operation & { bytes?: string } }
   | { furl: string; port: number }
-  | { round: number };
+  | { round: number }
+  /** A node is about to be retired or to be brought back. */
+  | { retiring: true }
+  | { retired: boolean };
+
+/** The node that is retired now and then. */
+const RETIRED_KEY = "m32izoh3ur3puwxgqaitnygpof7bwlnd";
 
 /** From one round to the next, in milliseconds: a segment of the spool has five of them. */
 const INTERVAL_MS = 120_000;
@@ -96,16 +103,27 @@ for (let life = 0; life < task.lives; life++) {
     // Little enough that old segments are removed.
     spoolBytes: 20_000,
   });
+  gatherer.tree.update("foolscap", RETIRED_KEY, { nickname: "old" });
   say({ furl: gatherer.furl, port: gatherer.port });
   await untilWritten(gatherer.tubid);
   for (let round = 0; round < task.rounds; round++) {
     beginRound();
     await clock.advance(INTERVAL_MS);
     await untilWritten(gatherer.tubid);
+    if (round % 3 === 0) await retire(gatherer);
   }
   await gatherer.stop();
   await lock.release();
   await clock.advance(1000);
+}
+
+/** Retires a node, or brings it back when it is retired. */
+async function retire(gatherer: Gatherer): Promise<void> {
+  say({ retiring: true });
+  const { life } = gatherer.tree.host("foolscap", RETIRED_KEY)!;
+  const isRetired = life.retireReason !== undefined;
+  await gatherer.retire(RETIRED_KEY, isRetired);
+  say({ retired: !isRetired });
 }
 
 function beginRound(): void {
@@ -115,7 +133,8 @@ function beginRound(): void {
 /** Waits until the round of this moment is in the snapshot and in the spool, and says so. */
 async function untilWritten(tubid: string): Promise<void> {
   const now = clock.now();
-  while (true) {
+  for (let look = 0;; look++) {
+    if (look > 5000) throw new Error(`the round of ${now} is not written`);
     const nodes = decodeSnapshot(
       await Deno.readFile(`${basedir}/stats.msgpack`),
     );

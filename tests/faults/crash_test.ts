@@ -38,9 +38,15 @@ async function run(
   return { events, signal };
 }
 
+function nothingTold(): Told {
+  return { rounds: [], retired: false };
+}
+
 function note(event: ChildEvent, told: Told): void {
   if ("furl" in event) Object.assign(told, event);
   if ("round" in event) told.rounds.push(event.round);
+  if ("retiring" in event) told.retired = undefined;
+  if ("retired" in event) told.retired = event.retired;
 }
 
 /** Numbers from [0, 1) that are the same in each run (mulberry32). */
@@ -117,10 +123,10 @@ Deno.test("a crash at any operation, of the program or of the machine, loses not
     rounds: 8,
     tells: true,
   };
-  const { events } = await run(task, { rounds: [] });
+  const { events } = await run(task, nothingTold());
   const random = numbers(1);
   const failures = Object.entries(powerFailures(random));
-  const told: Told = { rounds: [] };
+  const told = nothingTold();
   const before: Operation[] = [];
   /** Every figure that was ever in the spool. */
   const figures = new Map<number, unknown>();
@@ -186,7 +192,7 @@ Deno.test(`kill -9 before or within ${DIRECTORIES * KILLED_LIVES} operations, an
   let killed = 0;
   for (let place = 0; place < DIRECTORIES; place++) {
     const basedir = `${directory.path}/${place}`;
-    const told: Told = { rounds: [] };
+    const told = nothingTold();
     for (let life = 0; life < KILLED_LIVES; life++) {
       const task = {
         basedir,

@@ -71,7 +71,8 @@ Deno.test({
       line.replaceAll(basedir, "BASEDIR")
     ).sort();
     assertEquals(all, [
-      "error cannot take connections of nodes: Too many open files; those that are there go on",
+      "error cannot take connections of nodes: too many files are open; " +
+      "raise the limit (ulimit -n, LimitNOFILE); those that are there go on",
       'error the plugin snapshot failed: cannot write the snapshot "BASEDIR/stats.msgpack": ' +
       "Too many open files",
       "info takes connections of nodes again",

@@ -89,20 +89,6 @@ Deno.test("a node that attached by itself is up until it is silent for 300 s", (
   assertEquals(isUp(host, cluster, { monotonic: 301_000, now: 0 }), false);
 });
 
-Deno.test("a node of an earlier life of the program has an age by the other clock", () => {
-  const restored = plainHost("n", "k", []);
-  const host = {
-    ...restored,
-    life: { ...restored.life, answeredAt: undefined },
-    observation: { ...restored.observation!, receivedAt: 100_000 },
-  };
-  const cluster = clusterOf("foolscap", [host]);
-  assertEquals(isUp(host, cluster, { monotonic: 5, now: 399_999 }), true);
-  assertEquals(isUp(host, cluster, { monotonic: 5, now: 400_000 }), false);
-  // The clock was set back since then.
-  assertEquals(isUp(host, cluster, { monotonic: 5, now: 0 }), true);
-});
-
 Deno.test("hosts of a dead source are down, and their metrics do not count", () => {
   const hosts = [gmondHost("a", [gmondMetric("m", "1")]), gmondHost("b", [])];
   const dead = source({ failure: "connection refused" });

@@ -150,7 +150,10 @@ Deno.test("of what its source does not say there are defaults", () => {
   const cluster: Cluster = {
     name: "foolscap",
     hosts: new Map([
-      ["k", host("k", [{ name: "n", value: 2n ** 60n, slope: "positive" }])],
+      ["k", {
+        ...host("k", [{ name: "n", value: 2n ** 60n, slope: "positive" }]),
+        life: { ...life, answeredAt: 39_500 },
+      }],
       ["l", host("l", undefined)],
     ]),
   };
