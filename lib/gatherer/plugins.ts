@@ -57,6 +57,16 @@ export class Plugins {
           this.#tell(runner, name, tell);
         }
       }),
+      tree.onGridGone((name) => {
+        for (const runner of this.#runners.values()) {
+          // In the place of what is yet to be told of it.
+          this.#tell(
+            runner,
+            `grid ${name}`,
+            (plugin) => plugin.forgetGrid?.(name),
+          );
+        }
+      }),
     ];
   }
 

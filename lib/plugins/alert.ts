@@ -94,6 +94,10 @@ export class AlertPlugin implements Plugin {
     );
   }
 
+  forgetGrid(name: string): void {
+    this.#scopes.delete(`grid ${name}`);
+  }
+
   /** Says what is yet to be said, for as long as there is time. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -169,6 +169,13 @@ export class GangliaPortsPlugin implements Plugin {
     this.#grids = this.#withSummary(clusters, grids);
   }
 
+  forgetGrid(name: string): void {
+    const { clusters } = this.#grids;
+    const grids = new Map(this.#grids.grids);
+    grids.delete(name);
+    this.#grids = this.#withSummary(clusters, grids);
+  }
+
   async stop(): Promise<void> {
     await Promise.all([
       this.#ports?.xml.listener.stop(),

@@ -25,6 +25,8 @@ export interface Plugin {
   notify(cluster: Cluster): void | Promise<void>;
   /** Something new is known of a grid below ours. In all else as `notify`. */
   notifyGrid?(grid: ChildGrid): void | Promise<void>;
+  /** A grid below ours is no longer there. In all else as `notify`. */
+  forgetGrid?(name: string): void | Promise<void>;
   /**
    * The gatherer begins to stop and nothing more will come, but what this plugin was told it may
    * still be dealing with: one that waits for others no longer does so at leisure. Must not throw.

@@ -124,6 +124,10 @@ export class RrdSummaryPlugin implements Plugin {
     this.#write(name, time, step, summary);
   }
 
+  forgetGrid(name: string): void {
+    this.#parts.delete(`grid ${name}`);
+  }
+
   stopping(): void {
     this.#store.stopping();
   }

@@ -123,7 +123,9 @@ export class GmondStore {
       this.#tree.remove(cluster.name);
       this.#tree.commit(cluster.name);
     }
-    this.#failGrids("its source is not configured any more");
+    for (const { name: grid, source } of [...this.#tree.grid.grids.values()]) {
+      if (source.name === name) this.#tree.removeGrid(grid);
+    }
   }
 
   /** Why a host of before is not in an answer. */
@@ -163,7 +165,7 @@ export class GmondStore {
     }
   }
 
-  /** Takes out clusters that have not been sent for long, while their source was well. */
+  /** Takes out clusters and grids that have not been sent for long, while their source was well. */
   #forget({ monotonic }: Moment): void {
     for (const name of this.#clusters) {
       const source = this.#tree.grid.clusters.get(name)?.source;
@@ -173,6 +175,17 @@ export class GmondStore {
         monotonic - source.answeredAt > this.#limits.forgetSeconds * 1000
       ) {
         this.#remove(name);
+      }
+    }
+    for (const name of this.#grids) {
+      const source = this.#tree.grid.grids.get(name)?.source;
+      if (source?.name !== this.#source.name) {
+        this.#grids.delete(name);
+      } else if (
+        monotonic - source.answeredAt > this.#limits.forgetSeconds * 1000
+      ) {
+        this.#grids.delete(name);
+        this.#tree.removeGrid(name);
       }
     }
   }

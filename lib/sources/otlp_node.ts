@@ -78,8 +78,8 @@ export class OtlpNode {
   #latest = 0n;
   /** When something was taken last, on both clocks; `undefined`: nothing was. */
   #takenAt: Arrival | undefined;
-  /** When it was observed last, on the monotonic clock. */
-  #observedAt = -Infinity;
+  /** Whether something was taken since it was observed last. */
+  #isFresh = false;
   /** What was known of the node before this program was started. */
   #before: Observation | undefined;
 
@@ -117,7 +117,10 @@ export class OtlpNode {
       else reject(rejected, fault);
     }
     // A resource without points is well, too: its program has nothing to tell.
-    if (taken || placed.length === 0) this.#takenAt = arrival;
+    if (taken || placed.length === 0) {
+      this.#takenAt = arrival;
+      this.#isFresh = true;
+    }
     return rejected;
   }
 
@@ -129,20 +132,17 @@ export class OtlpNode {
     monotonic: number,
   ): Omit<Observation, "sequence"> | undefined {
     const arrival = this.#takenAt;
-    if (arrival === undefined || arrival.monotonic <= this.#observedAt) {
-      return undefined;
-    }
+    if (arrival === undefined || !this.#isFresh) return undefined;
+    this.#isFresh = false;
     this.#forget(monotonic);
     const metrics: Metric[] = [];
     const held: Metric[] = [];
     for (const { series, details } of this.#series.values()) {
-      const isFresh = series.seenAt > this.#observedAt;
       // With deltas, not to be sent means that nothing was added.
-      const isPresent = isFresh || series.isDelta;
+      const into = series.isFresh || series.isDelta ? metrics : held;
       const age = Math.floor((arrival.monotonic - series.seenAt) / 1000);
       const tn = series.isDelta ? 0 : Math.max(0, age);
-      const values = series.values(isFresh);
-      const into = isPresent ? metrics : held;
+      const values = series.read();
       for (let i = 0; i < values.length; i++) {
         const { name, isCounter } = series.forms[i];
         into.push({
@@ -154,7 +154,6 @@ export class OtlpNode {
         });
       }
     }
-    this.#observedAt = arrival.monotonic;
     return {
       ...this.#beginning,
       measuredAt: arrival.now,
@@ -210,9 +209,7 @@ export class OtlpNode {
       }
     }
     this.#process ||= process;
-    if (this.#beginning.incarnation === "") {
-      this.#begin(placed, arrival);
-    }
+    if (this.#beginning.began === undefined) this.#begin(placed, arrival);
     return true;
   }
 
@@ -229,11 +226,16 @@ export class OtlpNode {
       if (!tellsStart(metric, point) || isDelta(metric)) continue;
       const { start } = point;
       if (earliest === undefined || start < earliest) earliest = start;
-      const before = this.#series.get(id)?.series.start ?? this.#former.get(id);
-      if (before === undefined || before === 0n) continue;
-      known++;
-      if (start > before) newer++;
-      else if (!this.#series.has(id) || start < before) older++;
+      const present = this.#series.get(id)?.series.start || undefined;
+      const former = this.#former.get(id);
+      if (present !== undefined) {
+        known++;
+        if (start > present) newer++;
+        else if (start < present) older++;
+      } else if (former !== undefined && start <= former) {
+        known++;
+        older++;
+      }
     }
     if (known === 0) return "same";
     if (older === known) return this.#isSilent(arrival) ? "new" : "earlier";
@@ -279,21 +281,25 @@ export class OtlpNode {
       hasDelta ||= isDelta(metric);
       if (first === undefined || point.start < first.start) first = point;
     }
-    const before = this.#before;
-    this.#before = undefined;
     if (first === undefined) {
-      if (this.#process !== "") this.#beginning = { incarnation: this.#process };
+      this.#beginning = { incarnation: this.#process };
       return;
     }
+    const before = this.#before;
+    this.#before = undefined;
     const { start, time } = first;
     // By the difference of the node's own times: its clock may be wrong.
     const age = time > start ? Number(time - start) / 1e6 : 0;
     const began = arrival.now - age;
-    const incarnation = this.#process || `${start}`;
+    // Totals of deltas begin with us: a process may have several, one after another.
+    const incarnation = hasDelta
+      ? `${this.#process} ${start}`.trim()
+      : this.#process || `${start}`;
     const isSame = before !== undefined && before.incarnation !== "" &&
-      !hasDelta && (this.#process === ""
+      !hasDelta &&
+      (this.#process === ""
         ? began <= before.receivedAt
-        : before.incarnation === this.#process);
+        : before.incarnation === incarnation);
     this.#beginning = isSame
       ? { incarnation: before.incarnation, began: before.began ?? began }
       : { incarnation, began };

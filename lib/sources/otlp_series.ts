@@ -29,6 +29,8 @@ export class OtlpSeries {
   readonly forms: readonly FigureForm[];
   /** When the last point came, on the monotonic clock, in milliseconds. */
   seenAt: number;
+  /** Whether a point has come since it was read last. */
+  isFresh = true;
   /** What was sent last; of deltas, what they come to. */
   #point: Point;
 
@@ -71,14 +73,14 @@ export class OtlpSeries {
   take(point: Point, seenAt: number): void {
     this.#point = this.#total(point);
     this.seenAt = seenAt;
+    this.isFresh = true;
   }
 
-  /**
-   * The values, in the order of {@linkcode forms}.
-   * @param isFresh Whether a point has come since they were asked for last.
-   */
-  values(isFresh: boolean): Value[] {
+  /** Gives the values, in the order of {@linkcode forms}. */
+  read(): Value[] {
     const values = figureValues(this.#point);
+    const { isFresh } = this;
+    this.isFresh = false;
     if (!this.isDelta || isFresh) return values;
     // Nothing was measured since: the totals stand, and of the interval nothing is known.
     return values.map((value, i) => this.forms[i].isOfInterval ? null : value);

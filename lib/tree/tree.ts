@@ -92,6 +92,7 @@ export class Tree {
   readonly #grids = new Map<string, ChildGrid>();
   readonly #listeners = new Set<(cluster: Cluster) => void>();
   readonly #gridListeners = new Set<(grid: ChildGrid) => void>();
+  readonly #gridGoneListeners = new Set<(name: string) => void>();
   /** Why nodes are retired, by cluster and key; of some of them nothing else is known. */
   readonly #retired = new Map<string, Map<string, string>>();
 
@@ -212,6 +213,21 @@ export class Tree {
   onGrid(listener: (grid: ChildGrid) => void): () => void {
     this.#gridListeners.add(listener);
     return () => void this.#gridListeners.delete(listener);
+  }
+
+  /** Takes out a grid below ours, and tells everybody who asked to be told. */
+  removeGrid(name: string): void {
+    if (!this.#grids.delete(name)) return;
+    for (const listener of this.#gridGoneListeners) listener(name);
+  }
+
+  /**
+   * Asks to be told of every grid below ours that is taken out, by its name.
+   * @returns A function that ends it.
+   */
+  onGridGone(listener: (name: string) => void): () => void {
+    this.#gridGoneListeners.add(listener);
+    return () => void this.#gridGoneListeners.delete(listener);
   }
 
   /** A transaction on a cluster is whole: tells everybody who asked to be told. */

@@ -7,7 +7,15 @@ export interface Answer {
    * The body: whole, or in pieces that are made as they are sent; between two of them, an empty one
    * as well, others may have their turn.
    */
-  readonly body: string | Uint8Array | Iterable<string>;
+  readonly body: WholeAnswer["body"] | Pieces;
+}
+
+/** Texts that are made as they are asked for. */
+type Pieces = Generator<string>;
+
+/** An {@linkcode Answer} that is there. */
+export interface WholeAnswer extends Answer {
+  readonly body: string | Uint8Array;
 }
 
 /** A short text, with a line end. */
@@ -15,7 +23,7 @@ export function textAnswer(
   status: number,
   text: string,
   headers: Readonly<Record<string, string>> = {},
-): Answer {
+): WholeAnswer {
   return {
     status,
     headers: { "content-type": "text/plain; charset=utf-8", ...headers },

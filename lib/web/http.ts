@@ -189,7 +189,7 @@ export class HttpPlugin implements Plugin {
 
 function jsonAnswer(
   url: URL,
-  make: (selection: Selection) => Iterable<string>,
+  make: (selection: Selection) => Generator<string>,
 ): Answer {
   let selection: Selection;
   try {

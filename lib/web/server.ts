@@ -19,7 +19,7 @@ import { messageOf, UserError } from "../errors.ts";
 import { ClientLog } from "../ganglia/ports/client_log.ts";
 import { type Access, plainAddress } from "../munin_node/access.ts";
 import { takesGzip } from "./accept.ts";
-import { type Answer, textAnswer } from "./answer.ts";
+import { type Answer, textAnswer, type WholeAnswer } from "./answer.ts";
 import { type Body, BodyStore, TooLarge, TooMuch } from "./body.ts";
 import type { WebLimits } from "./limits.ts";
 import { NotTaken, Outlet } from "./outlet.ts";
@@ -309,8 +309,7 @@ export class WebServer {
     from: string,
   ): Promise<void> {
     const { limits } = this.#options;
-    const { body } = answer;
-    if (isWhole(body)) return this.#respondWhole(request, response, answer);
+    if (isWhole(answer)) return this.#respondWhole(request, response, answer);
     if (request.method === "HEAD") {
       return this.#respondWhole(request, response, { ...answer, body: "" });
     }
@@ -333,7 +332,9 @@ export class WebServer {
     const turns = this.#turns;
     this.#streaming++;
     try {
-      await new Outlet({ response, clock, limits, turns, gzip }).send(body);
+      await new Outlet({ response, clock, limits, turns, gzip }).send(
+        answer.body,
+      );
     } finally {
       this.#streaming--;
     }
@@ -342,7 +343,7 @@ export class WebServer {
   async #respondWhole(
     request: IncomingMessage,
     response: ServerResponse,
-    { status, headers, body }: Answer,
+    { status, headers, body }: WholeAnswer,
   ): Promise<void> {
     if (status >= 400) this.counts.rejected++;
     const bytes = typeof body === "string" ? encoder.encode(body) : body;
@@ -375,14 +376,12 @@ const COMMON_HEADERS = {
   "x-content-type-options": "nosniff",
 } as const;
 
-function comeBack(why: string): Answer {
+function comeBack(why: string): WholeAnswer {
   return textAnswer(503, why, { connection: "close", "retry-after": "5" });
 }
 
-function isWhole(
-  body: Answer["body"],
-): body is string | Uint8Array<ArrayBuffer> {
-  return typeof body === "string" || body instanceof Uint8Array;
+function isWhole(answer: Answer): answer is WholeAnswer {
+  return typeof answer.body === "string" || answer.body instanceof Uint8Array;
 }
 
 /** Whether a caller is on this machine, as far as its address tells. */

@@ -6,8 +6,6 @@
  */
 import { Buffer } from "node:buffer";
 import type { Gatherer } from "../../lib/gatherer/gatherer.ts";
-import { decodeSnapshot } from "../../lib/snapshot/codec.ts";
-import { openPortion } from "../../lib/spool/portion.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { type Operation, watchFiles } from "./file_layer.ts";
 
@@ -52,9 +50,6 @@ function say(event: unknown): void {
 }
 
 let count = 0;
-/** Whether the snapshot's new name is on the disk, and whether it is so for good. */
-let isRenamed = false;
-let isSafe = false;
 let isLast = false;
 
 function die(): never {
@@ -73,10 +68,6 @@ watchFiles(basedir, {
   },
   after(operation, isDone) {
     if (isLast) die();
-    if (operation.kind === "rename" && operation.to === "stats.msgpack") {
-      isRenamed = true;
-    }
-    if (operation.kind === "sync-directory") isSafe = isRenamed;
     if (!task.tells || !isDone) return;
     const bytes = "bytes" in operation
       ? Buffer.from(operation.bytes).toString("base64")
@@ -92,7 +83,6 @@ const { BaseDirLock } = await import("../../lib/life/lock.ts");
 
 const clock = new FakeClock(task.time);
 for (let life = 0; life < task.lives; life++) {
-  beginRound();
   const lock = await BaseDirLock.take(basedir, { clock });
   const gatherer = await startGatherer({
     basedir,
@@ -105,11 +95,10 @@ for (let life = 0; life < task.lives; life++) {
   });
   gatherer.tree.update("foolscap", RETIRED_KEY, { nickname: "old" });
   say({ furl: gatherer.furl, port: gatherer.port });
-  await untilWritten(gatherer.tubid);
+  say({ round: clock.now() });
   for (let round = 0; round < task.rounds; round++) {
-    beginRound();
-    await clock.advance(INTERVAL_MS);
-    await untilWritten(gatherer.tubid);
+    await written(gatherer, () => clock.advance(INTERVAL_MS));
+    say({ round: clock.now() });
     if (round % 3 === 0) await retire(gatherer);
   }
   await gatherer.stop();
@@ -122,31 +111,19 @@ async function retire(gatherer: Gatherer): Promise<void> {
   say({ retiring: true });
   const { life } = gatherer.tree.host("foolscap", RETIRED_KEY)!;
   const isRetired = life.retireReason !== undefined;
-  await gatherer.retire(RETIRED_KEY, isRetired);
+  await written(gatherer, () => gatherer.retire(RETIRED_KEY, isRetired));
   say({ retired: !isRetired });
 }
 
-function beginRound(): void {
-  isRenamed = isSafe = false;
-}
-
-/** Waits until the round of this moment is in the snapshot and in the spool, and says so. */
-async function untilWritten(tubid: string): Promise<void> {
-  const now = clock.now();
-  for (let look = 0;; look++) {
-    if (look > 5000) throw new Error(`the round of ${now} is not written`);
-    const nodes = decodeSnapshot(
-      await Deno.readFile(`${basedir}/stats.msgpack`),
-    );
-    const self = nodes.find(({ key }) => key === tubid);
-    const portion = await openPortion(`${basedir}/spool`, {
-      from: Math.floor(now / 1000),
-    });
-    const isInSpool = portion.series("counters", "gatherer.polls")
-      .get(tubid)?.some(({ time }) => time === now / 1000);
-    const isInSnapshot = self?.timestamp === now / 1000;
-    if (isInSpool && isInSnapshot && isSafe) break;
+/** Does something that is written, and waits until all have written it. */
+async function written(
+  gatherer: Gatherer,
+  act: () => Promise<unknown>,
+): Promise<void> {
+  const calls = () => gatherer.status().plugins.map(({ calls }) => calls);
+  const before = calls();
+  await act();
+  while (calls().some((count, i) => count <= before[i])) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  say({ round: now });
 }

@@ -293,7 +293,7 @@ Deno.test("in steps, a cluster has the same summary", () => {
   let step = steps.next();
   for (; !step.done; step = steps.next()) count++;
   assertEquals(step.value, summarize(cluster, NOW));
-  assertEquals(count, 4);
+  assertEquals(count, 20);
 });
 
 Deno.test("a grid is the sum of its parts; grids below it whose source is dead are down", () => {

@@ -243,3 +243,22 @@ Deno.test("the status tells how a plugin is and what it has taken", async () => 
   }]);
   await plugins.stop();
 });
+
+Deno.test("what happens in the very moment when a plugin is done is told, too", async () => {
+  // Promises settle in steps: a commit may come between any two of them.
+  for (let steps = 0; steps < 20; steps++) {
+    const tree = new Tree();
+    const told: number[] = [];
+    const plugins = await runPlugins(tree, [{
+      id: "quick",
+      notify: ({ hosts }) => void told.push(hosts.size),
+    }]);
+    tree.commit("a");
+    for (let step = 0; step < steps; step++) await undefined;
+    tree.update("a", "1", {});
+    tree.commit("a");
+    await settle();
+    assertEquals(told.at(-1), 1, `after ${steps} steps`);
+    await plugins.stop();
+  }
+});

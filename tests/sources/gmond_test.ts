@@ -829,3 +829,32 @@ Deno.test("GmondSource reads an answer that comes byte by byte", async () => {
   assertEquals(values(context.tree), { a: 1, b: 2 });
   await context.source.stop();
 });
+
+Deno.test("GmondSource: what a source has brought goes when it is retracted, clusters and grids", async () => {
+  await using gmond = await FakeGmond.listen([
+    sends(readCapture("gmetad-grid-of-grids.xml")),
+  ]);
+  const context = setUp({ hosts: at(gmond) });
+  const { source, tree } = context;
+  await start(context);
+  tree.setGrid({
+    ...tree.grid.grids.get("TopGrid")!,
+    name: "other",
+    source: {
+      ...tree.grid.grids.get("TopGrid")!.source,
+      name: "another",
+    },
+  });
+  const gone: string[] = [];
+  tree.onGridGone((name) => gone.push(name));
+  await source.stop();
+  source.retract();
+  assertEquals(gone, ["TopGrid"]);
+  assertEquals([...tree.grid.grids.keys()], ["other"]);
+  assertEquals(
+    [...tree.grid.clusters.values()].filter(({ source }) =>
+      source?.name === "s"
+    ),
+    [],
+  );
+});
