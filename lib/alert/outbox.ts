@@ -44,9 +44,7 @@ export class Outbox {
       this.#waiting.shift();
       this.#lost++;
     }
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   /** Waits until nothing waits any more. */
@@ -79,7 +77,7 @@ export class Outbox {
         }
         this.#failing = false;
       } catch (error) {
-        if (this.#ending.signal.aborted) return;
+        if (this.#ending.signal.aborted) break;
         if (!this.#failing) {
           logger.error("{action} failed: {reason}", {
             action: name,
@@ -96,5 +94,7 @@ export class Outbox {
         this.#lost = 0;
       }
     }
+    // At once: who puts next must not take this for still going on.
+    this.#running = undefined;
   }
 }

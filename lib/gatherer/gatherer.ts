@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { formatAddress, type HostPort } from "../address.ts";
 import type { Clock } from "../clock.ts";
-import { UserError } from "../errors.ts";
+import { messageOf, UserError } from "../errors.ts";
 import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
 import { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
@@ -13,10 +13,13 @@ import { reasonOf } from "../secret_file.ts";
 import { loadSnapshot, SNAPSHOT_NAME } from "../snapshot/file.ts";
 import { SPOOL_NAME } from "../spool/portion.ts";
 import { makeStatsGatherer } from "../sources/foolscap.ts";
+import { OTLP_CLUSTER } from "../sources/otlp.ts";
 import { Poller } from "../sources/poller.ts";
+import { STATISTICS_CLUSTER } from "../sources/statistics.ts";
 import { pollLimits } from "../tree/state.ts";
 import { Tree } from "../tree/tree.ts";
 import { VERSION } from "../version.ts";
+import { HttpPlugin } from "../web/http.ts";
 import { BaseDir } from "./basedir.ts";
 import {
   GANGLIA_PORTS,
@@ -25,6 +28,7 @@ import {
   type GangliaSurroundings,
 } from "./ganglia.ts";
 import { degradedBy } from "./health.ts";
+import { HTTP, httpParts, type HttpSurroundings } from "./http.ts";
 import type { GathererOptions } from "./options.ts";
 import { type Part, Parts } from "./parts.ts";
 import {
@@ -88,6 +92,8 @@ export interface Gatherer extends AsyncDisposable {
     readonly all?: HostPort;
     readonly nodes?: HostPort;
   };
+  /** Where HTTP is answered; `undefined`: nowhere. */
+  readonly http: HostPort | undefined;
   readonly tree: Tree;
   /** How it is. */
   status(): GathererStatus;
@@ -171,10 +177,8 @@ export async function startGatherer(
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
   for (const node of loaded.nodes) {
-    // Hosts of a data source have its cluster's name before theirs; they come with its first poll.
-    if (!node.key.includes("/")) {
-      restoreNode(tree, FOOLSCAP_CLUSTER, node, clock);
-    }
+    const cluster = clusterOf(node.key, options);
+    if (cluster !== undefined) restoreNode(tree, cluster, node, clock);
   }
   if (loaded.nodes.length > 0) {
     logger.info("the snapshot knows {count} nodes", {
@@ -194,6 +198,8 @@ export async function startGatherer(
     pace,
   );
   await plugins.add(snapshot);
+  const limits = () =>
+    pollLimits(options.intervalMs, options.timeoutMs ?? TIMEOUT_MS);
   const parts = new Parts(plugins);
   const partsOf = (options: GathererOptions) =>
     partsFor(options, {
@@ -203,6 +209,12 @@ export async function startGatherer(
       intervalMs: options.intervalMs,
       onRound,
       plugins: () => plugins.plugins,
+      sources: () => parts.sources,
+      status: () => status(),
+      lives: {
+        limits,
+        lifeOf: (cluster, key) => tree.host(cluster, key)?.life,
+      },
     });
   for (const warning of options.ganglia?.conf.warnings ?? []) {
     logger.warn(warning);
@@ -238,8 +250,6 @@ export async function startGatherer(
       swissnum,
     );
 
-  const limits = () =>
-    pollLimits(options.intervalMs, options.timeoutMs ?? TIMEOUT_MS);
   const stateWatch = new StateWatch({ tree, clock, limits });
   stateWatch.start();
   cleanup.defer(() => stateWatch.stop());
@@ -262,6 +272,48 @@ export async function startGatherer(
       );
     }
   }
+  const status = (): GathererStatus => {
+    const foolscap = poller.status;
+    const current: Omit<GathererStatus, "degraded"> = {
+      ...life,
+      version: VERSION,
+      pid: Deno.pid,
+      basedir: basedir.path,
+      startedAt,
+      lastRound: foolscap.lastSuccess,
+      rounds: poller.counts.rounds,
+      intervalSeconds: options.intervalMs / 1000,
+      listening: [
+        ...(port === undefined ? [] : [{
+          what: "nodes",
+          address: formatAddress({ host: options.host ?? "0.0.0.0", port }),
+        }]),
+        ...plugins.plugins.flatMap(({ addresses = {} }) =>
+          Object.entries(addresses).flatMap(([what, address]) =>
+            address === undefined ? [] : [{ what, address }]
+          )
+        ),
+      ],
+      configuration,
+      sources: [
+        ...(port === undefined ? [] : [foolscap]),
+        ...parts.sources.map(({ status }) => status),
+      ],
+      plugins: plugins.status,
+      nodes: nodeReports({
+        tree,
+        clock,
+        limits: limits(),
+        doingOf: (key) => poller.doingOf(key),
+        retired: retired.nodes,
+      }),
+    };
+    return {
+      ...current,
+      degraded: degradedBy(current, tub.doubles(), clock.now()),
+    };
+  };
+
   cleanup.defer(() => parts.stopSources());
   await parts.apply(makePlan(parts.specs, wanted));
   enter("ready");
@@ -286,7 +338,11 @@ export async function startGatherer(
     try {
       await parts.apply(plan);
     } catch (error) {
-      await takeBack?.();
+      await takeBack?.().catch((failure) =>
+        logger.error("what is around the gatherer stays changed: {reason}", {
+          reason: messageOf(failure),
+        })
+      );
       throw error;
     }
     for (const warning of next.options.ganglia?.conf.warnings ?? []) {
@@ -300,14 +356,15 @@ export async function startGatherer(
   };
 
   const running = cleanup.move();
+  let reloading: Promise<unknown> = Promise.resolve();
   let stopping: Promise<void> | undefined;
   const stop = () => {
     if (!stopping) enter("stopping");
-    return stopping ??= running.disposeAsync().then(() =>
+    // What a reload under way still starts must be stopped, too.
+    return stopping ??= reloading.then(() => running.disposeAsync()).then(() =>
       logger.info("stopped")
     );
   };
-  let reloading: Promise<unknown> = Promise.resolve();
   const muninAddress = (name: string) => {
     const plugin = parts.plugin(name);
     return plugin instanceof MuninPlugin ? plugin.address : undefined;
@@ -325,48 +382,12 @@ export async function startGatherer(
     get munin() {
       return { all: muninAddress(MUNIN.all), nodes: muninAddress(MUNIN.nodes) };
     },
-    tree,
-    status() {
-      const foolscap = poller.status;
-      const status: Omit<GathererStatus, "degraded"> = {
-        ...life,
-        version: VERSION,
-        pid: Deno.pid,
-        basedir: basedir.path,
-        startedAt,
-        lastRound: foolscap.lastSuccess,
-        rounds: poller.counts.rounds,
-        intervalSeconds: options.intervalMs / 1000,
-        listening: [
-          ...(port === undefined ? [] : [{
-            what: "nodes",
-            address: formatAddress({ host: options.host ?? "0.0.0.0", port }),
-          }]),
-          ...plugins.plugins.flatMap(({ addresses = {} }) =>
-            Object.entries(addresses).flatMap(([what, address]) =>
-              address === undefined ? [] : [{ what, address }]
-            )
-          ),
-        ],
-        configuration,
-        sources: [
-          ...(port === undefined ? [] : [foolscap]),
-          ...parts.sources.map(({ status }) => status),
-        ],
-        plugins: plugins.status,
-        nodes: nodeReports({
-          tree,
-          clock,
-          limits: limits(),
-          doingOf: (key) => poller.doingOf(key),
-          retired: retired.nodes,
-        }),
-      };
-      return {
-        ...status,
-        degraded: degradedBy(status, tub.doubles(), clock.now()),
-      };
+    get http() {
+      const plugin = parts.plugin(HTTP);
+      return plugin instanceof HttpPlugin ? plugin.address : undefined;
     },
+    tree,
+    status,
     reload() {
       // One after another: each begins with what the one before has left.
       const done = reloading.then(async () => {
@@ -389,6 +410,27 @@ export async function startGatherer(
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** The cluster that a node of the snapshot is put into; `undefined`: it comes by itself, or never. */
+function clusterOf(
+  key: string,
+  { statistics = [], http }: GathererOptions,
+): string | undefined {
+  const [, cluster, name] = /^([^/]*)\/(.*)$/s.exec(key) ?? [];
+  switch (cluster) {
+    case undefined:
+      return FOOLSCAP_CLUSTER;
+    case STATISTICS_CLUSTER:
+      return statistics.some((page) => page.name === name)
+        ? cluster
+        : undefined;
+    case OTLP_CLUSTER:
+      return http?.otlp ? cluster : undefined;
+    default:
+      // Hosts of a data source come with its first poll.
+      return undefined;
+  }
 }
 
 function reportOf(plan: Plan): ReloadReport {
@@ -445,7 +487,7 @@ const MUNIN = { all: "munin", nodes: "munin-nodes" } as const;
 /** All that comes and goes with the configuration. */
 function partsFor(
   options: GathererOptions,
-  surroundings: GangliaSurroundings,
+  surroundings: GangliaSurroundings & HttpSurroundings,
 ): Part[] {
   const { clock, basedir } = surroundings;
   const mode = options.private ? 0o600 : 0o644;
@@ -467,6 +509,7 @@ function partsFor(
       }]
       : []),
     ...muninParts(options, clock, hasSpool ? spool.directory : undefined),
+    ...httpParts(options, surroundings),
   ];
 }
 

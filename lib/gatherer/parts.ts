@@ -9,7 +9,8 @@ const logger = getLogger(["gatherer"]);
 
 /** A piece of a gatherer that can come and go while the rest goes on. */
 export interface Part extends PartSpec {
-  readonly kind: "plugin" | "source";
+  /** Plugins are there before anything is gathered; views, plugins too, answer when all else is. */
+  readonly kind: "plugin" | "source" | "view";
   /**
    * Makes it, without starting it.
    * @throws UserError when it cannot be as it is asked for.

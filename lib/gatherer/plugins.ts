@@ -160,9 +160,7 @@ export class Plugins {
 
   #tell(runner: Runner, what: string, tell: Tell): void {
     runner.waiting.set(what, tell);
-    runner.running ??= this.#run(runner).finally(() => {
-      runner.running = undefined;
-    });
+    runner.running ??= this.#run(runner);
   }
 
   async #run(runner: Runner): Promise<void> {
@@ -196,6 +194,8 @@ export class Plugins {
       }
       runner.failing = reason !== undefined;
     }
+    // At once: who tells next must not take this for still going on.
+    runner.running = undefined;
   }
 }
 

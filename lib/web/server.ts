@@ -309,7 +309,10 @@ export class WebServer {
     from: string,
   ): Promise<void> {
     const { limits } = this.#options;
-    if (isWhole(answer)) return this.#respondWhole(request, response, answer);
+    const { body } = answer;
+    if (typeof body === "string" || body instanceof Uint8Array) {
+      return this.#respondWhole(request, response, { ...answer, body });
+    }
     if (request.method === "HEAD") {
       return this.#respondWhole(request, response, { ...answer, body: "" });
     }
@@ -332,9 +335,7 @@ export class WebServer {
     const turns = this.#turns;
     this.#streaming++;
     try {
-      await new Outlet({ response, clock, limits, turns, gzip }).send(
-        answer.body,
-      );
+      await new Outlet({ response, clock, limits, turns, gzip }).send(body);
     } finally {
       this.#streaming--;
     }
@@ -378,10 +379,6 @@ const COMMON_HEADERS = {
 
 function comeBack(why: string): WholeAnswer {
   return textAnswer(503, why, { connection: "close", "retry-after": "5" });
-}
-
-function isWhole(answer: Answer): answer is WholeAnswer {
-  return typeof answer.body === "string" || answer.body instanceof Uint8Array;
 }
 
 /** Whether a caller is on this machine, as far as its address tells. */

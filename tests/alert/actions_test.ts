@@ -400,3 +400,19 @@ Deno.test("the oldest notices are lost when too many wait, and that is said", as
   outbox.put(notice());
   assertEquals(action.calls.length, 2);
 });
+
+Deno.test("a notice that comes in the very moment when another is delivered is delivered, too", async () => {
+  // Promises settle in steps: it may come between any two of them.
+  for (let steps = 0; steps < 20; steps++) {
+    const delivered: number[] = [];
+    const outbox = new Outbox({
+      name: "quick",
+      deliver: ({ at }) => void delivered.push(at),
+    });
+    outbox.put({ ...notice(), at: 1 });
+    for (let step = 0; step < steps; step++) await undefined;
+    outbox.put({ ...notice(), at: 2 });
+    await settle();
+    assertEquals(delivered, [1, 2], `after ${steps} steps`);
+  }
+});

@@ -119,8 +119,8 @@ Deno.test("a crash at any operation, of the program or of the machine, loses not
   const task = {
     basedir: `${directory.path}/recorded`,
     time: START,
-    lives: 3,
-    rounds: 8,
+    lives: 2,
+    rounds: 9,
     tells: true,
   };
   const { events } = await run(task, nothingTold());
@@ -179,7 +179,7 @@ Deno.test("a crash at any operation, of the program or of the machine, loses not
     }
   }
   say(`${points} crash points of ${before.length} operations`);
-  assertEquals(told.rounds.length, 3 * 9);
+  assertEquals(told.rounds.length, 2 * 10);
   assert(points >= 1000, `${points}`);
 });
 

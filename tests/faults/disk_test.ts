@@ -9,7 +9,8 @@ import { SegmentStore } from "../../lib/spool/store.ts";
 import { captureLog } from "../log_capture.ts";
 import { tempDirectory } from "../spool/segments.ts";
 import { type Operation, systemError, watchFiles } from "./file_layer.ts";
-import { about } from "./process.ts";
+import { builtScript } from "../executable.ts";
+import { about, startProgram } from "./process.ts";
 import { startWorld, type World } from "./world.ts";
 
 /** A disk that can be made to fail, under the files of a directory. */
@@ -206,6 +207,50 @@ Deno.test("a base directory that is moved away is not made anew; when it is back
   const lines = about(log.lines, isOfPlugin);
   assert(lines.some((line) => line.includes("the plugin snapshot failed")));
   assert(lines.some((line) => line.includes("the plugin spool failed")));
+});
+
+Deno.test({
+  name:
+    "a base directory that becomes read-only costs the snapshots of that time; a start on it is one line",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using executable = await builtScript();
+    const basedir = `${executable.dir}/base`;
+    await Deno.mkdir(basedir);
+    // For root there is no such thing.
+    const user = Deno.uid() === 0 ? { uid: 65534, gid: 65534 } : {};
+    if (user.uid) await Deno.chown(basedir, user.uid, user.gid);
+    const serve = () =>
+      startProgram(executable.path, {
+        args: [
+          ...["serve", "--basedir", basedir, "--interval", "1"],
+          ...["--hostname", "127.0.0.1"],
+        ],
+        ...user,
+      });
+    await using gatherer = serve();
+    const plugin = () => about(gatherer.stderr, isOfPlugin);
+    await gatherer.until(() => gatherer.stdout.length > 0);
+    await Deno.chmod(basedir, 0o555);
+    await gatherer.until(() => plugin().length > 0);
+    await Deno.chmod(basedir, 0o755);
+    await gatherer.until(() => plugin().length > 1);
+    assertEquals(plugin(), [
+      `error the plugin snapshot failed: cannot write the snapshot "${basedir}/stats.msgpack": ` +
+      "permission denied; its directory must be writable for this user",
+      "info the plugin snapshot works again",
+    ]);
+    assertEquals((await gatherer.end()).code, 0);
+    // Nobody runs there now.
+    await Deno.chmod(basedir, 0o555);
+    await using next = serve();
+    assertEquals((await next.ended()).code, 1);
+    assertEquals(next.stdout, []);
+    assertEquals(next.stderr, [
+      `gatherer: cannot write ${basedir}/gatherer.pid: permission denied`,
+    ]);
+    await Deno.chmod(basedir, 0o755);
+  },
 });
 
 Deno.test("a spool that is removed is begun anew", async () => {

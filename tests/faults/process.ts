@@ -10,6 +10,8 @@ export interface Running extends AsyncDisposable {
   tell(line: string): Promise<void>;
   /** Waits until something holds; it is looked at after each line. */
   until(condition: () => boolean): Promise<void>;
+  /** Waits until it has ended by itself. */
+  ended(): Promise<Deno.CommandStatus>;
   /** Sends a signal and waits for the end. */
   end(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
 }
@@ -55,10 +57,13 @@ export function startProgram(
   });
   const writer = process.stdin.getWriter();
   writer.closed.catch(() => {});
-  const end = async (signal: Deno.Signal = "SIGTERM") => {
-    if (!isOver) process.kill(signal);
+  const ended = async () => {
     await over;
     return await process.status;
+  };
+  const end = async (signal: Deno.Signal = "SIGTERM") => {
+    if (!isOver) process.kill(signal);
+    return await ended();
   };
   return {
     pid: process.pid,
@@ -77,6 +82,7 @@ export function startProgram(
         });
       }
     },
+    ended,
     end,
     async [Symbol.asyncDispose]() {
       await end("SIGKILL");

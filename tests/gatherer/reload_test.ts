@@ -2,7 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
 import { parseGmetadConf } from "../../lib/ganglia/conf/parse.ts";
-import { type Gatherer, startGatherer } from "../../lib/gatherer/gatherer.ts";
+import {
+  type Gatherer,
+  type LoadedOptions,
+  startGatherer,
+} from "../../lib/gatherer/gatherer.ts";
 import type { GathererOptions } from "../../lib/gatherer/options.ts";
 import { noGraphs } from "../../lib/munin/graphs_file.ts";
 import { connect, StatsProvider } from "../../mod.ts";
@@ -15,6 +19,8 @@ class World implements AsyncDisposable {
   readonly gatherer: Gatherer;
   /** What the next reload finds. */
   next: GathererOptions | UserError;
+  /** What is around the gatherer. */
+  adopt: LoadedOptions["adopt"];
 
   static async start(change: Partial<GathererOptions> = {}): Promise<World> {
     const log = await captureLog();
@@ -30,9 +36,9 @@ class World implements AsyncDisposable {
       ...options,
       clock: systemClock,
       load() {
-        const { next } = world.current!;
+        const { next, adopt } = world.current!;
         if (next instanceof UserError) throw next;
-        return { options: next, file: "gatherer.toml" };
+        return { options: next, file: "gatherer.toml", adopt };
       },
     });
     return world.current = new World(log, gatherer, options);
@@ -155,6 +161,47 @@ Deno.test("a configuration that cannot be used, or made true, changes nothing", 
   ]);
   assertEquals(configuration.file, null);
   assert((await ask(port, "list")).includes("gatherer"));
+});
+
+Deno.test("a stop in the middle of a reload leaves nothing running", async () => {
+  await using world = await World.start();
+  const { gatherer } = world;
+  const adopting = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  world.adopt = async () => {
+    adopting.resolve();
+    await goOn.promise;
+    return () => Promise.resolve();
+  };
+  const port = freePort();
+  const reloaded = world.reload({ munin: munin(port) });
+  await adopting.promise;
+  const later = gatherer.reload();
+  const stopped = gatherer.stop();
+  goOn.resolve();
+  await reloaded;
+  await assertRejects(() => later, UserError, "is being stopped");
+  await stopped;
+  await assertRejects(() => ask(port, "list"));
+  assertEquals(gatherer.status().state, "stopping");
+  assertEquals(world.log.lines.at(-1), "info stopped");
+});
+
+Deno.test("why a reload failed is told, also when what is around cannot be as before", async () => {
+  await using world = await World.start();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  world.adopt = () =>
+    Promise.resolve(() => Promise.reject(new UserError("no log file")));
+  await assertRejects(
+    () => world.reload({ munin: munin(taken.addr.port) }),
+    UserError,
+    `port ${taken.addr.port} is in use`,
+  );
+  assertEquals(
+    world.log.lines.at(-1),
+    "error what is around the gatherer stays changed: no log file",
+  );
+  assertEquals(world.gatherer.status().state, "ready");
 });
 
 Deno.test("a source that is taken out takes its clusters along; one that changes keeps them", async () => {
