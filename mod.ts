@@ -7,6 +7,7 @@
  * | count work done | {@linkcode StatsProvider.count} |
  * | report how things stand at the moment of the poll | {@linkcode StatsProvider.registerProducer} |
  * | report CPU time, event-loop delay, uptime | {@linkcode CpuMonitor}, {@linkcode LoadMonitor}, {@linkcode Uptime} |
+ * | report what is counted already, with prom-client or OpenTelemetry | {@linkcode PromClientProducer}, {@linkcode OpenTelemetryReader} |
  * | attach to the gatherer | {@linkcode connect} |
  *
  * ```ts ignore
@@ -23,10 +24,27 @@
 
 export { StatsProvider } from "./lib/stats/provider.ts";
 export type { Stats } from "./lib/stats/provider.ts";
-export type { StatsNumbers, StatsProducer } from "./lib/stats/producer.ts";
+export { ProducedStats } from "./lib/stats/producer.ts";
+export type {
+  Numbers,
+  StatsNumbers,
+  StatsProducer,
+} from "./lib/stats/producer.ts";
 export { LoadMonitor } from "./lib/stats/load_monitor.ts";
 export { CpuMonitor } from "./lib/stats/cpu_monitor.ts";
 export { Uptime } from "./lib/stats/uptime.ts";
+export { PromClientProducer } from "./lib/stats/adapters/prom_client.ts";
+export type {
+  PromMetric,
+  PromRegistry,
+  PromValue,
+} from "./lib/stats/adapters/prom_client.ts";
+export { OpenTelemetryReader } from "./lib/stats/adapters/opentelemetry.ts";
+export type {
+  OtelCollection,
+  OtelMetricData,
+  OtelMetricProducer,
+} from "./lib/stats/adapters/opentelemetry.ts";
 export { connect } from "./lib/stats/connect.ts";
 export type { Attachment, ConnectOptions } from "./lib/stats/connect.ts";
 export { FurlError } from "./lib/foolscap/errors.ts";

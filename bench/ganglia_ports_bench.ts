@@ -12,7 +12,7 @@ import { cpuUsage } from "node:process";
 import { setImmediate } from "node:timers/promises";
 import { systemClock } from "../lib/clock.ts";
 import { summarize } from "../lib/ganglia/summary.ts";
-import { parseAccess } from "../lib/munin_node/access.ts";
+import { parseAccess } from "../lib/net/access.ts";
 import { GangliaPortsPlugin } from "../lib/plugins/ganglia_ports.ts";
 import type { Host } from "../lib/tree/host.ts";
 import type { Metric, MetricDetail } from "../lib/tree/metric.ts";

@@ -116,6 +116,8 @@ const options: GathererOptions = {
     operators: noGraphs,
   },
   ganglia: ganglia("soak"),
+  http: { host: "127.0.0.1", port: 0, allow: "127.0.0.1", otlp: true },
+  statistics: [{ name: "nobody", url: "http://127.0.0.1:9/" }],
 };
 let next = options;
 const gatherer = await startGatherer({
@@ -189,6 +191,11 @@ async function askForEver(): Promise<void> {
         ask(ports.xml.port, "", turn % 3 === 2),
         ask(ports.interactive.port, "/?filter=summary\n", false),
         ask(gatherer.port!, "", true),
+        ask(
+          gatherer.http!.port,
+          "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+          turn % 4 === 3,
+        ),
       ]);
     }
     await sleep(clock, 20_000);

@@ -13,8 +13,7 @@ import type { GmetadConf } from "../ganglia/conf/conf.ts";
 import { loadGmetadConf } from "../ganglia/conf/load.ts";
 import { commandOfItself } from "../life/itself.ts";
 import { findUser, isRoot, type User } from "../life/user.ts";
-import { configureLogging } from "../log/configure.ts";
-import { DEFAULT_LOG_SETTINGS } from "../log/settings.ts";
+import { DEFAULT_LOG_SETTINGS, type LogSettings } from "../log/settings.ts";
 import { VERSION } from "../version.ts";
 import {
   gmetadArguments,
@@ -26,7 +25,7 @@ import {
 import { run, writePidFile } from "./run.ts";
 import { runAs } from "./run_as.ts";
 import { makeBaseDir, startInBackground } from "./start.ts";
-import { startedLog } from "./started_log.ts";
+import { StartedLog } from "./started_log.ts";
 import { writeStdout } from "./terminal.ts";
 
 /** Milliseconds from one round of the gatherer's own figures to the next. */
@@ -98,18 +97,16 @@ async function runInForeground(
   conf: GmetadConf,
   basedir: string,
 ): Promise<number> {
-  const openLog = async () =>
-    await configureLogging(
-      await startedLog({
-        ...DEFAULT_LOG_SETTINGS,
-        level: levelOfGmetad(conf.debugLevel ?? 0),
-        file: conf.logfile,
-      }, basedir),
-      systemClock,
-    );
+  let log: StartedLog | undefined;
   return await run({
     basedir,
-    openLog,
+    async openLog() {
+      return log = await StartedLog.open(
+        logSettings(conf),
+        basedir,
+        systemClock,
+      );
+    },
     pidFile: options.pidFile,
     start: () =>
       startGatherer({
@@ -121,10 +118,19 @@ async function runInForeground(
           return {
             options: gathererOptions(conf, basedirOf(conf)),
             file: options.conf,
+            adopt: log && (() => log!.adopt(logSettings(conf))),
           };
         },
       }),
   });
+}
+
+function logSettings({ debugLevel = 0, logfile }: GmetadConf): LogSettings {
+  return {
+    ...DEFAULT_LOG_SETTINGS,
+    level: levelOfGmetad(debugLevel),
+    file: logfile,
+  };
 }
 
 function gathererOptions(conf: GmetadConf, basedir: string): GathererOptions {

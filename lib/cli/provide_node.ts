@@ -82,6 +82,7 @@ class Node implements Providing {
   #lastSuccess: number | null = null;
   #lastError: GathererStatus["sources"][number]["lastError"] = null;
   #failing = false;
+  #usedMs = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: ProvideOptions, furl: string) {
@@ -95,13 +96,13 @@ class Node implements Providing {
         clock,
         timeoutMs: PAGE_MS,
         onRestart: () => this.#attachAnew(),
-        onPoll: (failure) => this.#note(failure),
+        onPoll: (tookMs, failure) => this.#note(tookMs, failure),
       })
       : new MachineProvider({
         clock,
         disks: options.disks,
         interfaces: options.interfaces,
-        onPoll: () => this.#note(undefined),
+        onPoll: () => this.#note(0),
       });
     this.#attachment = this.#attach();
   }
@@ -144,7 +145,7 @@ class Node implements Providing {
           lastSuccess: this.#lastSuccess,
           lastError: this.#lastError,
           failing: this.#failing,
-          usedMs: 0,
+          usedMs: this.#usedMs,
         }]
         : [],
       plugins: [],
@@ -214,9 +215,10 @@ class Node implements Providing {
     });
   }
 
-  #note(failure: string | undefined): void {
+  #note(tookMs: number, failure?: string): void {
     const now = this.#options.clock.now();
     this.#polls++;
+    this.#usedMs += tookMs;
     this.#failing = failure !== undefined;
     if (failure === undefined) this.#lastSuccess = now;
     else {

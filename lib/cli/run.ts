@@ -15,7 +15,8 @@ import {
   type Invocation,
 } from "../life/control.ts";
 import { ControlServer } from "../life/control_server.ts";
-import { AlreadyRunning, BaseDirLock } from "../life/lock.ts";
+import { BaseDirLock } from "../life/lock.ts";
+import { LockWatch } from "../life/lock_watch.ts";
 import { ServiceManager } from "../life/notify.ts";
 import { Starter } from "../life/starter.ts";
 import type { LogHandle } from "../log/configure.ts";
@@ -177,7 +178,12 @@ class Run {
     const control = await this.#listen(gatherer);
     if (control) cleanup.use(control);
     const aRound = this.#atMostEvery(ROUND_MS, () => this.#manager?.alive());
-    const aLook = this.#atMostEvery(LOOK_MS, () => this.#lookAfterLock());
+    const { lock, signals } = this.#surroundings;
+    const watch = new LockWatch(lock, () => {
+      this.#exitCode = 1;
+      signals.end("another gatherer has its base directory");
+    });
+    const aLook = this.#atMostEvery(LOOK_MS, () => watch.look());
     cleanup.defer(gatherer.onRound(() => {
       aRound();
       aLook();
@@ -267,9 +273,10 @@ class Run {
       await this.#manager?.reloading();
       try {
         const lines = (await gatherer.reload()).lines();
-        for (const line of lines) {
-          logger.info("reload: {line}", { line: oneLine(line) });
-        }
+        // One line for one change: of many that are alike most would be counted, not written.
+        logger.info("reloaded: {plan}", {
+          plan: oneLine(lines.join("; ").replace(/ +/g, " ")),
+        });
         this.#checkWatchdog(gatherer);
         await this.#manager?.ready(READY);
         return lines;
@@ -298,22 +305,6 @@ class Run {
     const result = this.#turn.then(act, act);
     this.#turn = result.catch(() => {});
     return result;
-  }
-
-  /** Ends it all if another gatherer has taken the base directory. */
-  async #lookAfterLock(): Promise<void> {
-    const { lock, signals } = this.#surroundings;
-    try {
-      const note = await lock.check();
-      if (note) logger.warn("{note}", { note });
-    } catch (error) {
-      const reason = oneLine(messageOf(error));
-      if (error instanceof AlreadyRunning) {
-        logger.error("{reason}", { reason });
-        this.#exitCode = 1;
-        signals.end("another gatherer has its base directory");
-      } else logger.warn("{reason}", { reason });
-    }
   }
 
   #checkWatchdog(gatherer: RunningGatherer): void {

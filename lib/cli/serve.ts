@@ -1,10 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { systemClock } from "../clock.ts";
+import { UserError } from "../errors.ts";
 import { startGatherer } from "../gatherer/gatherer.ts";
-import { configureLogging, type LogHandle } from "../log/configure.ts";
 import { run } from "./run.ts";
 import { loadConfig, optionsHelp } from "./serve_options.ts";
-import { startedLog } from "./started_log.ts";
+import { StartedLog } from "./started_log.ts";
 
 const logger = getLogger(["gatherer"]);
 
@@ -36,15 +36,13 @@ Examples:
  */
 export async function serve(args: readonly string[]): Promise<number> {
   const { gatherer, log, file, complaints } = loadConfig("serve", args);
-  let opened: LogHandle | undefined;
-  let settings = log;
+  let opened: StartedLog | undefined;
   return await run({
     basedir: gatherer.basedir,
     private: gatherer.private,
     args,
     async openLog() {
-      settings = await startedLog(log, gatherer.basedir);
-      opened = await configureLogging(settings, systemClock);
+      opened = await StartedLog.open(log, gatherer.basedir, systemClock);
       for (const line of complaints) logger.warn(line);
       return opened;
     },
@@ -55,19 +53,12 @@ export async function serve(args: readonly string[]): Promise<number> {
         file,
         load() {
           const { gatherer, log, file, complaints } = loadConfig("serve", args);
+          // What a start can do without is no reason to give up what works.
+          if (complaints.length > 0) throw new UserError(complaints[0]);
           return {
             options: gatherer,
             file,
-            async adopt() {
-              const before = settings;
-              settings = await startedLog(log, gatherer.basedir);
-              await opened?.reconfigure(settings);
-              for (const line of complaints) logger.warn(line);
-              return async () => {
-                settings = before;
-                await opened?.reconfigure(settings);
-              };
-            },
+            adopt: opened && (() => opened!.adopt(log)),
           };
         },
       }),

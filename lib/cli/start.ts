@@ -1,3 +1,4 @@
+import { lchown } from "node:fs/promises";
 import { join } from "@std/path";
 import { type Clock, systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
@@ -119,5 +120,6 @@ export async function makeBaseDir(
     }
   }
   await BaseDir.open(path, isPrivate ? 0o700 : 0o755);
-  if (user) await Deno.chown(path, user.uid, user.gid);
+  // Should somebody have put a link there meanwhile, what that leads to stays as it is.
+  if (user) await lchown(path, user.uid, user.gid);
 }

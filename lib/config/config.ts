@@ -23,7 +23,7 @@ import {
   loadGraphsFile,
   noGraphs,
 } from "../munin/graphs_file.ts";
-import { DEFAULT_ACCESS, parseAccess } from "../munin_node/access.ts";
+import { DEFAULT_ACCESS, parseAccess } from "../net/access.ts";
 import type { Given, GivenSettings } from "./given.ts";
 import { settingsByKey } from "./settings.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DEFAULT_ACCESS } from "../munin_node/access.ts";
+import { DEFAULT_ACCESS } from "../net/access.ts";
 
 /** What a setting's value looks like. */
 export type SettingKind =

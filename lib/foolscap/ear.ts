@@ -1,5 +1,5 @@
 import net from "node:net";
-import type { AcceptLog } from "../accept_log.ts";
+import type { AcceptLog } from "../net/accept_log.ts";
 import { messageOf } from "../errors.ts";
 
 /** A connection of our own, by which a port shows that it still takes some. */

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import type net from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "@std/encoding";
-import { AcceptLog } from "../accept_log.ts";
+import { AcceptLog } from "../net/accept_log.ts";
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Identity } from "./certificate.ts";

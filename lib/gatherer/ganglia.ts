@@ -17,7 +17,7 @@ import type {
 } from "../ganglia/conf/conf.ts";
 import { summarizeInSteps } from "../ganglia/summary.ts";
 import type { Sent } from "../ganglia/ports/status.ts";
-import { type Access, parseAccess } from "../munin_node/access.ts";
+import { type Access, parseAccess } from "../net/access.ts";
 import { readAlertConfig } from "../alert/config.ts";
 import { AlertPlugin } from "../plugins/alert.ts";
 import { CarbonPlugin } from "../plugins/carbon.ts";

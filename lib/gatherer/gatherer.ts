@@ -173,6 +173,7 @@ export async function startGatherer(
     tree,
     clock,
   });
+  const guard = () => basedir.check();
   const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);
@@ -196,6 +197,7 @@ export async function startGatherer(
     snapshotPath,
     options.private ? 0o600 : 0o644,
     pace,
+    guard,
   );
   await plugins.add(snapshot);
   const limits = () =>
@@ -208,6 +210,7 @@ export async function startGatherer(
       basedir: basedir.path,
       intervalMs: options.intervalMs,
       onRound,
+      guard,
       plugins: () => plugins.plugins,
       sources: () => parts.sources,
       status: () => status(),
@@ -267,8 +270,11 @@ export async function startGatherer(
     await poller.start();
     await plugins.flush();
     if (snapshot.counts.writes === 0) {
+      const { lastError } = plugins.status.find(({ id }) =>
+        id === snapshot.id
+      )!;
       throw new UserError(
-        `cannot write the snapshot ${snapshotPath}; see the line above`,
+        lastError?.reason ?? `cannot write the snapshot ${snapshotPath}`,
       );
     }
   }
@@ -310,7 +316,7 @@ export async function startGatherer(
     };
     return {
       ...current,
-      degraded: degradedBy(current, tub.doubles(), clock.now()),
+      degraded: degradedBy(current, tub, clock.now()),
     };
   };
 
@@ -484,12 +490,18 @@ function withoutPostponed(
 /** The names of the parts that answer Munin's masters. */
 const MUNIN = { all: "munin", nodes: "munin-nodes" } as const;
 
+/** What the gatherer around its parts brings along. */
+interface Surroundings extends GangliaSurroundings, HttpSurroundings {
+  /** Asked before something is written into the base directory. */
+  readonly guard: () => Promise<void>;
+}
+
 /** All that comes and goes with the configuration. */
 function partsFor(
   options: GathererOptions,
-  surroundings: GangliaSurroundings & HttpSurroundings,
+  surroundings: Surroundings,
 ): Part[] {
-  const { clock, basedir } = surroundings;
+  const { clock, basedir, guard } = surroundings;
   const mode = options.private ? 0o600 : 0o644;
   const spool = {
     directory: join(basedir, SPOOL_NAME),
@@ -505,7 +517,7 @@ function partsFor(
         kind: "plugin" as const,
         settings: spool,
         claims: [spool.directory],
-        build: () => ({ plugin: new SpoolPlugin({ ...spool, clock }) }),
+        build: () => ({ plugin: new SpoolPlugin({ ...spool, clock, guard }) }),
       }]
       : []),
     ...muninParts(options, clock, hasSpool ? spool.directory : undefined),

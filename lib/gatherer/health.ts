@@ -1,4 +1,4 @@
-import type { Double } from "../foolscap/doubles.ts";
+import type { Tub } from "../foolscap/tub.ts";
 import type { GathererStatus } from "./status.ts";
 
 /** Rounds that may be missing before that is worth a word. */
@@ -8,12 +8,12 @@ const MISSING_ROUNDS = 3;
  * Why not all is well with a gatherer, in words that stand alone; empty: all is. Nodes that are
  * not well are the business of those who watch nodes. Pure.
  *
- * @param doubles Identities that are in two places at once.
+ * @param tub Where nodes attach.
  * @param now In milliseconds since the epoch.
  */
 export function degradedBy(
   status: Omit<GathererStatus, "degraded">,
-  doubles: readonly Double[],
+  tub: Pick<Tub, "doubles" | "isDeaf">,
   now: number,
 ): string[] {
   const reasons: string[] = [];
@@ -32,7 +32,8 @@ export function degradedBy(
   for (const { id, failing, lastError } of plugins) {
     if (failing) reasons.push(`plugin ${id}: ${lastError?.reason ?? "failed"}`);
   }
-  for (const { tubid, addresses } of doubles) {
+  if (tub.isDeaf) reasons.push("no connection of a node can be taken");
+  for (const { tubid, addresses } of tub.doubles()) {
     reasons.push(
       `the identity ${tubid} is in two places at once: ${addresses.join(", ")}`,
     );

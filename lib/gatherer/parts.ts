@@ -77,10 +77,15 @@ export class Parts {
       (part.claims ?? []).every((claim) => !claimed.has(claim));
 
     await using undo = new AsyncDisposableStack();
-    for (const running of fresh.filter(isFree)) {
+    /** With a way back: it leaves nothing, unless it stands for one that comes back. */
+    const tryOut = async (running: Running) => {
       await this.#start(running);
-      undo.defer(() => this.#stop(running));
-    }
+      undo.defer(async () => {
+        await this.#stop(running);
+        if (!replaced.has(running.part.name)) retract(running);
+      });
+    };
+    for (const running of fresh.filter(isFree)) await tryOut(running);
     const left: Running[] = [];
     for (const { name } of leaving) {
       const running = this.#running.get(name)!;
@@ -89,21 +94,22 @@ export class Parts {
       left.push(running);
     }
     for (const running of fresh.filter((running) => !isFree(running))) {
-      await this.#start(running);
-      undo.defer(() => this.#stop(running));
+      await tryOut(running);
     }
     // All of it stands: there is no way back any more.
     undo.move();
-    for (const { part, built } of left) {
-      if (!replaced.has(part.name) && "source" in built) {
-        built.source.retract?.();
-      }
+    for (const running of left) {
+      if (!replaced.has(running.part.name)) retract(running);
     }
   }
 
   /** Stops all sources; plugins are stopped by whoever tells them. */
   async stopSources(): Promise<void> {
-    await Promise.all(this.sources.map((source) => source.stop()));
+    await Promise.all(
+      [...this.#running.values()].map(({ part, built }) =>
+        "source" in built ? stopSource(part.name, built.source) : undefined
+      ),
+    );
   }
 
   async #start(running: Running): Promise<void> {
@@ -115,7 +121,7 @@ export class Parts {
 
   async #stop({ part, built }: Running): Promise<void> {
     this.#running.delete(part.name);
-    if ("source" in built) await built.source.stop();
+    if ("source" in built) await stopSource(part.name, built.source);
     else if (built.plugin) await this.#plugins.remove(built.plugin);
   }
 
@@ -130,4 +136,21 @@ export class Parts {
       });
     }
   }
+}
+
+/** What goes wrong here keeps nobody else from starting or stopping. */
+async function stopSource(name: string, source: Source): Promise<void> {
+  try {
+    await source.stop();
+  } catch (error) {
+    logger.error("{name} did not stop well: {reason}", {
+      name,
+      reason: messageOf(error),
+    });
+  }
+}
+
+/** Takes out what a source has brought that has been stopped. */
+function retract({ built }: Running): void {
+  if ("source" in built) built.source.retract?.();
 }

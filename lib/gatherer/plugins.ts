@@ -138,7 +138,7 @@ export class Plugins {
   async #end(runner: Runner): Promise<void> {
     this.#runners.delete(runner.plugin);
     await runner.running;
-    await stopPlugin(runner.plugin);
+    await stopPlugin(runner);
   }
 
   /** A moment of a cluster, and how a plugin is told of it. */
@@ -220,10 +220,12 @@ async function summarized(
 }
 
 /** What goes wrong here keeps nobody else from stopping. */
-async function stopPlugin(plugin: Plugin): Promise<void> {
+async function stopPlugin({ plugin, failing }: Runner): Promise<void> {
   try {
     await plugin.stop?.();
   } catch (error) {
+    // Of one that fails anyway it has been said.
+    if (failing) return;
     logger.error("the plugin {id} did not stop well: {reason}", {
       id: plugin.id,
       reason: messageOf(error),

@@ -62,7 +62,8 @@ export async function startDetached(
     const path = join(temporary, "starter");
     using listener = Deno.listen({ transport: "unix", path });
     if (user) {
-      for (const place of [temporary, path]) {
+      // The directory last: as long as it is ours nobody can put something else into its place.
+      for (const place of [path, temporary]) {
         await Deno.chown(place, user.uid, user.gid);
       }
     }
@@ -118,8 +119,8 @@ function spawn(
     return new Deno.Command("/bin/sh", {
       args: [
         "-c",
-        // The journal is not where its output goes.
-        'unset JOURNAL_STREAM; exec "$@" </dev/null >>"$0" 2>&1',
+        // The log is made for its owner and group alone. The journal is not where output goes.
+        '(umask g-w,o=; : >>"$0") && unset JOURNAL_STREAM && exec "$@" </dev/null >>"$0" 2>&1',
         logFile,
         ...command,
       ],
@@ -136,20 +137,21 @@ function spawn(
   }
 }
 
-/** The log's length in bytes; one that is missing is made. */
+/**
+ * The log's length in bytes; one that is missing is made. Not by root for another user: what lies
+ * in that user's directory may be a link to somewhere else. The process makes it itself then.
+ */
 async function makeLog(path: string, user: User | undefined): Promise<number> {
   try {
+    if (user) return (await Deno.stat(path)).size;
     using file = await Deno.open(path, {
       append: true,
       create: true,
       mode: LOG_MODE,
     });
-    const { size, uid } = await file.stat();
-    if (user && size === 0 && uid !== user.uid) {
-      await Deno.chown(path, user.uid, user.gid);
-    }
-    return size;
+    return (await file.stat()).size;
   } catch (error) {
+    if (user && error instanceof Deno.errors.NotFound) return 0;
     throw new UserError(`cannot write ${path}: ${reasonOf(error)}`);
   }
 }

@@ -4,20 +4,15 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import { type Clock, sleep } from "../clock.ts";
-import { messageOf, UserError } from "../errors.ts";
-import { type Access, plainAddress } from "./access.ts";
-import { ClientLog } from "./client_log.ts";
+import type { Clock } from "../clock.ts";
+import type { Access } from "../net/access.ts";
+import { ClientLog } from "../net/client_log.ts";
+import { Listener } from "../net/listener.ts";
 import type { MuninContent } from "./content.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { Session, type SessionCounts } from "./session.ts";
 
 const logger = getLogger(["gatherer", "munin-node"]);
-
-/** Connections that the system holds until they are taken; it may hold fewer. */
-const BACKLOG = 4096;
-/** Pause after a failure to take a connection, such as too many open files. */
-const RETRY_MS = 1000;
 
 /** How a {@linkcode MuninNode} is set up. */
 export interface MuninNodeOptions {
@@ -59,137 +54,51 @@ export function startMuninNode(options: MuninNodeOptions): Promise<MuninNode> {
 }
 
 class Listening implements MuninNode {
-  readonly address: { host: string; port: number };
-  readonly counts = {
-    connections: 0,
-    refused: 0,
-    commands: 0,
-    bytes: 0,
-    aborted: 0,
-    dropped: 0,
-  };
-  readonly #options: MuninNodeOptions;
-  readonly #limits: Limits;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Listener;
   readonly #log: ClientLog;
-  readonly #sessions = new Map<Session, Promise<void>>();
-  /** How many sessions each address has. */
-  readonly #perAddress = new Map<string, number>();
-  readonly #stopping = new AbortController();
-  readonly #accepting: Promise<void>;
-  #stopped: Promise<void> | undefined;
+  readonly #counts = { commands: 0, bytes: 0, aborted: 0, dropped: 0 };
 
   constructor(options: MuninNodeOptions) {
-    this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
-    this.#log = new ClientLog(options.clock, this.#limits);
-    this.#listener = listen(options.host, options.port);
-    const { hostname, port } = this.#listener.addr;
-    this.address = { host: hostname, port };
-    this.#accepting = this.#accept();
+    const { clock, content, version, host, port, access } = options;
+    const limits = { ...defaultLimits, ...options.limits };
+    const { logMs, loggedAtOnce } = limits;
+    const who = "Munin client";
+    const log = new ClientLog({ who, logger, clock, logMs, loggedAtOnce });
+    const warn = (address: string, what: string) => log.warn(address, what);
+    this.#log = log;
+    this.#listener = new Listener({
+      what: "Munin",
+      rival: "a munin-node",
+      host,
+      port,
+      access,
+      clock,
+      limits,
+      logger,
+      warn,
+      serve: (stream, address) =>
+        new Session({
+          stream,
+          content,
+          version,
+          clock,
+          limits,
+          counts: this.#counts,
+          warn: (what) => warn(address, what),
+        }),
+    });
   }
 
-  stop(): Promise<void> {
-    return this.#stopped ??= this.#stop();
+  get address(): MuninNode["address"] {
+    return this.#listener.address;
   }
 
-  async #stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#listener.close();
-    for (const session of this.#sessions.keys()) session.stop();
-    await Promise.all([this.#accepting, ...this.#sessions.values()]);
+  get counts(): MuninNodeCounts {
+    return { ...this.#listener.counts, ...this.#counts };
+  }
+
+  async stop(): Promise<void> {
+    await this.#listener.stop();
     this.#log.close();
   }
-
-  async #accept(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      try {
-        this.#take(await this.#listener.accept());
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.error("cannot take a connection of a Munin client: {error}", {
-          error,
-        });
-        await sleep(this.#options.clock, RETRY_MS, signal).catch(() => {});
-      }
-    }
-  }
-
-  #take(connection: Deno.TcpConn): void {
-    if (this.#stopping.signal.aborted) return connection.close();
-    const address = plainAddress(connection.remoteAddr.hostname);
-    const refusal = this.#refusal(address);
-    if (refusal !== undefined) {
-      connection.close();
-      this.counts.refused++;
-      return this.#log.warn(address, `refused: ${refusal}`);
-    }
-    this.counts.connections++;
-    // The last part of an answer is not to wait until the one before is acknowledged.
-    connection.setNoDelay();
-    const { content, version, clock } = this.#options;
-    const session = new Session({
-      stream: connection,
-      content,
-      version,
-      clock,
-      limits: this.#limits,
-      counts: this.counts,
-      warn: (what) => this.#log.warn(address, what),
-    });
-    this.#perAddress.set(address, this.#countOf(address) + 1);
-    this.#sessions.set(
-      session,
-      session.run().finally(() => {
-        this.#sessions.delete(session);
-        const left = this.#countOf(address) - 1;
-        if (left > 0) this.#perAddress.set(address, left);
-        else this.#perAddress.delete(address);
-      }),
-    );
-  }
-
-  /** Why a caller cannot be let in; `undefined` if it can. */
-  #refusal(address: string): string | undefined {
-    const { allowed, rule } = this.#options.access.check(address);
-    if (!allowed) return rule;
-    const { connections, connectionsPerAddress } = this.#limits;
-    if (this.#sessions.size >= connections) {
-      return `${connections} connections are open already`;
-    }
-    if (this.#countOf(address) >= connectionsPerAddress) {
-      return `${connectionsPerAddress} connections from there are open already`;
-    }
-  }
-
-  #countOf(address: string): number {
-    return this.#perAddress.get(address) ?? 0;
-  }
-}
-
-function listen(host: string, port: number): Deno.TcpListener {
-  try {
-    return Deno.listen({ hostname: host, port, tcpBacklog: BACKLOG });
-  } catch (error) {
-    throw new UserError(
-      `cannot listen for Munin on ${host}, port ${port}: ${fault(error, port)}`,
-      1,
-      { cause: error },
-    );
-  }
-}
-
-function fault(error: unknown, port: number): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return `port ${port} is in use, perhaps by a munin-node; stop that, or choose another port`;
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine does not have that address; choose one of its own";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "permission denied; choose a port from 1024 on";
-  }
-  // Without the number that Deno adds.
-  return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
 }

@@ -5,9 +5,9 @@ import type { Instant } from "../ganglia/host_state.ts";
 import type { Grids } from "../ganglia/output/answer.ts";
 import { HostNamer } from "../ganglia/output/host_names.ts";
 import { HostPrinter } from "../ganglia/output/host_printer.ts";
-import { ClientLog } from "../ganglia/ports/client_log.ts";
+import { ClientLog } from "../net/client_log.ts";
 import { defaultPortLimits, type PortLimits } from "../ganglia/ports/limits.ts";
-import { Listener } from "../ganglia/ports/listener.ts";
+import { Listener } from "../net/listener.ts";
 import { replyToQuery, replyWithAll } from "../ganglia/ports/replies.ts";
 import {
   type Reply,
@@ -17,7 +17,7 @@ import {
 import { type Done, type Sent, statusJson } from "../ganglia/ports/status.ts";
 import { Tally } from "../ganglia/ports/tally.ts";
 import { gridSummary, summarize } from "../ganglia/summary.ts";
-import type { Access } from "../munin_node/access.ts";
+import type { Access } from "../net/access.ts";
 import type { Summary } from "../tree/summary.ts";
 import type { ChildGrid, Cluster } from "../tree/tree.ts";
 import type { Plugin } from "./plugin.ts";
@@ -200,6 +200,7 @@ export class GangliaPortsPlugin implements Plugin {
       : () => replyWithAll(this.#grids, this.#now(), this.#printer);
     const listener = new Listener({
       what,
+      rival: "a gmetad",
       host,
       port,
       access,

@@ -2,7 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { globsMatcher } from "../glob.ts";
-import { type Access, parseAccess } from "../munin_node/access.ts";
+import { type Access, parseAccess } from "../net/access.ts";
 import {
   GridContent,
   type GridContentOptions,

@@ -31,6 +31,7 @@ export class SnapshotPlugin implements Plugin {
   readonly #pace:
     | { readonly clock: Clock; readonly intervalMs: number }
     | undefined;
+  readonly #guard: (() => Promise<void>) | undefined;
   readonly #roster = new Roster();
   /** What nodes' figures are in the file, with the nickname that is in there. */
   readonly #encoded = new WeakMap<
@@ -46,12 +47,15 @@ export class SnapshotPlugin implements Plugin {
   /**
    * @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600.
    * @param pace If given, what data sources bring, each in its own time, is written only so often.
+   * @param guard Asked before each write; what it throws keeps all from being touched.
    */
   constructor(
     path: string,
     mode: number,
     pace?: { readonly clock: Clock; readonly intervalMs: number },
+    guard?: () => Promise<void>,
   ) {
+    this.#guard = guard;
     this.#path = path;
     this.#mode = mode;
     this.#pace = pace;
@@ -65,7 +69,13 @@ export class SnapshotPlugin implements Plugin {
       now - this.#writtenAt < this.#pace.intervalMs;
     if (isEarly) return;
     this.#writtenAt = now;
-    await this.#write();
+    try {
+      await this.#write();
+    } catch (error) {
+      // What comes next is not early then.
+      this.#writtenAt = -Infinity;
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -74,7 +84,10 @@ export class SnapshotPlugin implements Plugin {
 
   async #write(): Promise<void> {
     const parts = snapshotParts(await this.#encode());
-    await writeSnapshot(this.#path, parts, { mode: this.#mode });
+    await writeSnapshot(this.#path, parts, {
+      mode: this.#mode,
+      guard: this.#guard,
+    });
     this.counts.writes++;
     for (const part of parts) this.counts.bytes += part.length;
     this.#isBehind = false;

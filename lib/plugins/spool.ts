@@ -30,6 +30,8 @@ export interface SpoolOptions {
   readonly maxBytes?: number;
   /** Milliseconds for which figures are kept (default seven days). */
   readonly maxAgeMs?: number;
+  /** Asked before a file is made; what it throws keeps it from being made. */
+  readonly guard?: () => Promise<void>;
 }
 
 /** What the plugin has done, for the gatherer's own statistics. */
@@ -64,9 +66,16 @@ export class SpoolPlugin implements Plugin {
       mode,
       maxBytes = MAX_BYTES,
       maxAgeMs = MAX_AGE_MS,
+      guard,
     } = options;
     this.#clock = clock;
-    this.#store = new SegmentStore({ directory, mode, maxBytes, maxAgeMs });
+    this.#store = new SegmentStore({
+      directory,
+      mode,
+      maxBytes,
+      maxAgeMs,
+      guard,
+    });
   }
 
   /** @throws UserError when the directory cannot be made or read. */

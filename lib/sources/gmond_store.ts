@@ -43,6 +43,15 @@ export class GmondStore {
     this.#tree = tree;
     this.#source = source;
     this.#limits = limits;
+    // A source whose settings have changed has brought something before.
+    for (const cluster of tree.grid.clusters.values()) {
+      if (cluster.source?.name === source.name) {
+        this.#clusters.add(cluster.name);
+      }
+    }
+    for (const grid of tree.grid.grids.values()) {
+      if (grid.source.name === source.name) this.#grids.add(grid.name);
+    }
   }
 
   /** Takes an answer; not to be called again before it has resolved. */

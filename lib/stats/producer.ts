@@ -4,17 +4,37 @@ import { INTEGER_BOUND, MAX_NUMBERS, nameFault, quote, what } from "./names.ts";
 /** Numbers by name: integers, doubles, or null for "not known at the moment". */
 export type StatsNumbers = Record<string, number | bigint | null>;
 
+/** Numbers by name, as an object or as a Map. */
+export type Numbers =
+  | StatsNumbers
+  | ReadonlyMap<string, number | bigint | null>;
+
+/**
+ * What a producer answers that has counted work itself: counters, which are never negative and
+ * fall only when they begin anew, apart from how things stand at the moment.
+ */
+export class ProducedStats {
+  /** Work done. One that is null is not known at the moment, and left out. */
+  readonly counters: Numbers;
+  /** How things stand. */
+  readonly stats: Numbers;
+
+  /** Takes both as they are; they are read at once. */
+  constructor(counters: Numbers, stats: Numbers = {}) {
+    this.counters = counters;
+    this.stats = stats;
+  }
+}
+
 /**
  * Whatever can be asked for its numbers. It is asked at every poll, at that moment; it may answer
- * at once or with a promise, with an object or with a Map. Names are usually dotted, as in
- * `storage_server.disk_avail`; times are in seconds.
+ * at once or with a promise, with an object or with a Map, or with {@linkcode ProducedStats} if some
+ * of them are counters. Names are usually dotted, as in `storage_server.disk_avail`; times are in
+ * seconds.
  */
 export interface StatsProducer {
   /** The numbers of this moment. */
-  getStats():
-    | StatsNumbers
-    | ReadonlyMap<string, number | bigint | null>
-    | Promise<StatsNumbers | ReadonlyMap<string, number | bigint | null>>;
+  getStats(): Numbers | ProducedStats | Promise<Numbers | ProducedStats>;
   /** What log lines call the producer; its class's name without. */
   readonly name?: string;
 }
@@ -23,6 +43,8 @@ export interface StatsProducer {
 export interface Answer {
   /** The numbers that can be used. */
   readonly numbers: ReadonlyMap<string, number | bigint | null>;
+  /** The counters among them; left out: none. */
+  readonly counters?: ReadonlyMap<string, number | bigint>;
   /** What was wrong, on one line, when some or all of its numbers are missing. */
   readonly fault?: string;
 }
@@ -68,23 +90,22 @@ export function nameOf(producer: object): string {
 /** Takes what is usable out of a producer's answer. Never throws. */
 export function readAnswer(answer: unknown): Answer {
   try {
-    if (
-      typeof answer !== "object" || answer === null || Array.isArray(answer)
-    ) {
-      return failure(
-        `getStats() gave ${what(answer)} instead of an object of numbers`,
-      );
+    if (!(answer instanceof ProducedStats)) {
+      return readGroup(answer, "an object of numbers");
     }
-    if (answer instanceof Map) {
-      return readNumbers(
-        answer.keys(),
-        answer.size,
-        (name) => answer.get(name),
-      );
+    const counted = readGroup(answer.counters, "an object of counters");
+    const { numbers, fault } = readGroup(answer.stats, "an object of numbers");
+    const counters = new Map<string, number | bigint>();
+    let negative: string | undefined;
+    for (const [name, value] of counted.numbers) {
+      if (value === null) continue;
+      if (value < 0) negative ??= `the counter ${quote(name)} is negative`;
+      else counters.set(name, value);
     }
-    const names = Object.keys(answer);
-    const record = answer as Record<string, unknown>;
-    return readNumbers(names, names.length, (name) => record[name]);
+    const faults = [counted.fault, negative, fault].filter((one) => one);
+    return faults.length === 0
+      ? { numbers, counters }
+      : { numbers, counters, fault: oneLine(faults.join("; ")) };
   } catch (error) {
     return failure(
       `the answer of getStats() cannot be read: ${reasonOf(error)}`,
@@ -99,6 +120,18 @@ export function reasonOf(error: unknown): string {
   } catch {
     return what(error);
   }
+}
+
+function readGroup(group: unknown, expected: string): Answer {
+  if (typeof group !== "object" || group === null || Array.isArray(group)) {
+    return failure(`getStats() gave ${what(group)} instead of ${expected}`);
+  }
+  if (group instanceof Map) {
+    return readNumbers(group.keys(), group.size, (name) => group.get(name));
+  }
+  const names = Object.keys(group);
+  const record = group as Record<string, unknown>;
+  return readNumbers(names, names.length, (name) => record[name]);
 }
 
 function readNumbers(

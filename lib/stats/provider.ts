@@ -12,7 +12,8 @@ import {
   type StatsProducer,
 } from "./producer.ts";
 
-export type { StatsNumbers, StatsProducer } from "./producer.ts";
+export { ProducedStats } from "./producer.ts";
+export type { Numbers, StatsNumbers, StatsProducer } from "./producer.ts";
 
 /** How long a producer may take over an answer, in milliseconds. */
 export const PRODUCER_TIMEOUT_MS = 5000;
@@ -27,7 +28,10 @@ const logger = getLogger(["gatherer", "stats"]);
  * null-prototype objects.
  */
 export interface Stats {
-  /** Work done since the provider was made; never goes down. */
+  /**
+   * Work done. What the program has counted never goes down; what a producer has, only if that
+   * begins anew.
+   */
   counters: Record<string, number | bigint>;
   /** How things stand at this moment; null is "not known". */
   stats: StatsNumbers;
@@ -84,7 +88,7 @@ export class StatsProvider {
   /**
    * Has `producer` asked for its numbers at each poll, from now on. To register the same one again
    * changes nothing. Where two report the same name, the one registered later wins, as in
-   * Tahoe-LAFS.
+   * Tahoe-LAFS; a counter of the program's own wins over all of them.
    * @throws {TypeError} When it has no `getStats()`.
    */
   registerProducer(producer: StatsProducer): void {
@@ -117,13 +121,18 @@ export class StatsProvider {
     const answers = await Promise.all(
       registrations.map((one) => this.#ask(one)),
     );
+    const counters: Stats["counters"] = Object.create(null);
     const stats: StatsNumbers = Object.create(null);
     answers.forEach((answer, i) => {
       this.#note(registrations[i], answer.fault);
       for (const [name, value] of answer.numbers) stats[name] = value;
+      for (const [name, value] of answer.counters ?? []) counters[name] = value;
     });
     if (this.#faults > 0) stats[FAULTS_STAT] = this.#faults;
-    return { counters: this.#counters.toObject(), stats };
+    return {
+      counters: Object.assign(counters, this.#counters.toObject()),
+      stats,
+    };
   }
 
   /** Calls the producer, unless it is at work already. Neither throws nor rejects. */

@@ -25,8 +25,8 @@ export interface StandInOptions {
    * see another incarnation from now on; resolves when it will.
    */
   readonly onRestart: () => Promise<void>;
-  /** Told when a poll is over; the failure is the reason why it gave nothing. */
-  readonly onPoll?: (failure?: string) => void;
+  /** Told when a poll is over, how long it took, and if it gave nothing, why. */
+  readonly onPoll?: (tookMs: number, failure?: string) => void;
 }
 
 /**
@@ -56,7 +56,10 @@ export class StandIn extends StatsProvider {
    * @throws Error why it cannot be had, or that the node was restarted.
    */
   override async getStats(): Promise<Stats> {
-    const { onPoll } = this.#options;
+    const { clock, onPoll } = this.#options;
+    const began = clock.monotonic();
+    const over = (failure?: string) =>
+      onPoll?.(clock.monotonic() - began, failure);
     const fetching = this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = undefined;
     });
@@ -66,10 +69,10 @@ export class StandIn extends StatsProvider {
         await this.#restarting;
         throw new Error("the node was restarted, and is about to attach anew");
       }
-      onPoll?.();
+      over();
       return statsOf(sighting);
     } catch (error) {
-      onPoll?.(messageOf(error));
+      over(messageOf(error));
       throw error;
     }
   }

@@ -5,7 +5,7 @@ import { UserError } from "../errors.ts";
 import type { Instant } from "../ganglia/host_state.ts";
 import type { GathererStatus } from "../gatherer/status.ts";
 import { globMatcher } from "../glob.ts";
-import { type Access, parseAccess } from "../munin_node/access.ts";
+import { type Access, parseAccess } from "../net/access.ts";
 import { Exposition } from "../openmetrics/exposition.ts";
 import type { Lives } from "../openmetrics/survey.ts";
 import { CONTENT_TYPES } from "../openmetrics/text.ts";

@@ -14,10 +14,11 @@ import {
 } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "@logtape/logtape";
+import type { HostPort } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf, UserError } from "../errors.ts";
-import { ClientLog } from "../ganglia/ports/client_log.ts";
-import { type Access, plainAddress } from "../munin_node/access.ts";
+import { ClientLog } from "../net/client_log.ts";
+import { type Access, plainAddress } from "../net/access.ts";
 import { takesGzip } from "./accept.ts";
 import { type Answer, textAnswer, type WholeAnswer } from "./answer.ts";
 import { type Body, BodyStore, TooLarge, TooMuch } from "./body.ts";
@@ -91,7 +92,8 @@ export class WebServer {
   readonly #perAddress = new Map<string, number>();
   /** Answers in pieces under way. */
   #streaming = 0;
-  #underWay = new Set<Promise<void>>();
+  readonly #underWay = new Set<Promise<void>>();
+  #address: HostPort;
   #stopped: Promise<void> | undefined;
 
   /**
@@ -108,6 +110,7 @@ export class WebServer {
     const { clock, limits, logger } = options;
     const { logMs, loggedAtOnce } = limits;
     this.#options = options;
+    this.#address = options;
     this.#bodies = new BodyStore(limits);
     this.#log = new ClientLog({
       who: "HTTP client",
@@ -122,7 +125,9 @@ export class WebServer {
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.idleMs,
       // Otherwise deadlines are looked at every 30 s only.
-      connectionsCheckingInterval: Math.min(limits.headerMs / 4, 1000),
+      connectionsCheckingInterval: Math.ceil(
+        Math.min(limits.headerMs / 4, 1000),
+      ),
     }, (request, response) => this.#take(request, response));
     this.#server.on("connection", (socket) => this.#admit(socket));
     this.#server.on("clientError", (error, socket) => {
@@ -131,9 +136,8 @@ export class WebServer {
   }
 
   /** Where it listens. */
-  get address(): { readonly host: string; readonly port: number } {
-    const { address, port } = this.#server.address() as AddressInfo;
-    return { host: address, port };
+  get address(): HostPort {
+    return this.#address;
   }
 
   /**
@@ -177,6 +181,8 @@ export class WebServer {
         );
       });
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        const { address, port } = this.#server.address() as AddressInfo;
+        this.#address = { host: address, port };
         this.#server.removeAllListeners("error");
         // Such as too many open files: the next connection may be taken again.
         this.#server.on("error", (error: Error) => {

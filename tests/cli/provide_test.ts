@@ -118,7 +118,7 @@ for (
   const name of ["storage-1-3-busy", "client-1-0-started", "helper-1-3-busy"]
 ) {
   Deno.test(`provide --statistics: the gatherer's snapshot is the captured page ${name}`, async () => {
-    await using place = await Place.make();
+    await using place = await Place.make(300);
     const bytes = readCapture(name);
     await using node = FakeNode.listen([answers(bytes)]);
     const providing = await place.provide({ page: { url: node.url } });
@@ -131,10 +131,10 @@ for (
     assertEquals(sorted(found!), sorted(figuresOf(bytes)));
     assertEquals(providing.attachment, "connected");
     const { rounds, degraded, sources } = providing.status();
-    assertEquals([rounds, degraded], [1, []]);
+    assertEquals(degraded, []);
     assertEquals(
       sources.map(({ host, polls, failing }) => [host, polls, failing]),
-      [[`127.0.0.1:${node.port}`, 1, false]],
+      [[`127.0.0.1:${node.port}`, rounds, false]],
     );
   });
 }

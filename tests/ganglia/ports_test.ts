@@ -3,7 +3,7 @@
 import { getLogger } from "@logtape/logtape";
 import { assertEquals } from "@std/assert";
 import type { Piece } from "../../lib/ganglia/output/answer.ts";
-import { ClientLog } from "../../lib/ganglia/ports/client_log.ts";
+import { ClientLog } from "../../lib/net/client_log.ts";
 import {
   defaultPortLimits,
   type PortLimits,

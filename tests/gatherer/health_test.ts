@@ -31,6 +31,7 @@ const status: Omit<GathererStatus, "degraded"> = {
   plugins: [{ ...well, id: "snapshot", calls: 1 }],
   nodes: [],
 };
+const tub = { isDeaf: false, doubles: () => [] };
 const failing = { failing: true, lastError: { at: 1, reason: "it is down" } };
 
 Deno.test("what is degraded, and why", () => {
@@ -53,10 +54,16 @@ Deno.test("what is degraded, and why", () => {
     ],
   ];
   for (const [change, now, reasons] of cases) {
-    assertEquals(degradedBy({ ...status, ...change }, [], now), reasons);
+    assertEquals(degradedBy({ ...status, ...change }, tub, now), reasons);
   }
   assertEquals(
-    degradedBy(status, [{ tubid: "t", addresses: ["a:1", "b:2"] }], 110_000),
-    ["the identity t is in two places at once: a:1, b:2"],
+    degradedBy(status, {
+      isDeaf: true,
+      doubles: () => [{ tubid: "t", addresses: ["a:1", "b:2"] }],
+    }, 110_000),
+    [
+      "no connection of a node can be taken",
+      "the identity t is in two places at once: a:1, b:2",
+    ],
   );
 });

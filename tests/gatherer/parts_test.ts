@@ -181,6 +181,53 @@ Deno.test("what cannot be built or started changes nothing", async () => {
   assertEquals(names().sort(), ["a 2", "new 1", "s 1"]);
 });
 
+Deno.test("what a source that was only tried has brought is taken out again", async () => {
+  const world = new World();
+  const { apply, names } = await run(world, [
+    world.plugin("a", 1),
+    world.source("s", 1),
+  ]);
+  world.said();
+  world.fails.add("start a 2");
+  await assertRejects(
+    () =>
+      apply([
+        world.source("s", 2),
+        world.source("new", 1),
+        world.plugin("a", 2),
+      ]),
+    UserError,
+    "cannot start a",
+  );
+  const said = world.said();
+  assertEquals(said.filter((event) => event.startsWith("retract")), [
+    "retract new 1",
+  ]);
+  assertEquals(
+    said.indexOf("stop new 1") < said.indexOf("retract new 1"),
+    true,
+  );
+  assertEquals(names().sort(), ["a 1", "s 1"]);
+});
+
+Deno.test("a source that does not stop well keeps nothing from changing", async () => {
+  await using log = await captureLog();
+  const world = new World();
+  const bad = world.source("s", 1);
+  const { apply, names } = await run(world, [{
+    ...bad,
+    build: () => {
+      const { source } = bad.build() as { source: Source };
+      return {
+        source: { ...source, stop: () => Promise.reject(new Error("broken")) },
+      };
+    },
+  }, world.plugin("a", 1)]);
+  await apply([world.source("s", 2), world.plugin("b", 1)]);
+  assertEquals(names(), ["b 1", "s 2"]);
+  assertEquals(log.lines, ["error s did not stop well: broken"]);
+});
+
 Deno.test("one that does not come back is told of, and the others run", async () => {
   await using log = await captureLog();
   const world = new World();

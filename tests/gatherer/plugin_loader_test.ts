@@ -647,6 +647,7 @@ Deno.test("the example of the guide does what it says", async () => {
   const file = join(world.directory, "down-hosts");
   await world.start({ down_hosts: [{ directive: "file", text: file }] });
   assertEquals(await Deno.readTextFile(file), "");
+  world.tree.update("c", "k", { life: { attachedAt: 0, answeredAt: 0 } });
   await world.commit({ load: 1 });
   await world.clock.advance(301_000);
   await world.commit({ load: 1 });

@@ -178,6 +178,9 @@ Deno.test("a stop in the middle of a reload leaves nothing running", async () =>
   await adopting.promise;
   const later = gatherer.reload();
   const stopped = gatherer.stop();
+  const { promise: aWhile, resolve } = Promise.withResolvers<void>();
+  systemClock.setTimer(resolve, 300);
+  await Promise.race([stopped, aWhile]);
   goOn.resolve();
   await reloaded;
   await assertRejects(() => later, UserError, "is being stopped");

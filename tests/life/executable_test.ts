@@ -68,6 +68,50 @@ Deno.test("script: a real failure is on the terminal of whoever typed the comman
   );
 });
 
+Deno.test("script: a reload of files that cannot be used changes nothing, whichever it is", async () => {
+  await using world = await World.make("base", [script.path]);
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const config = world.beside("gatherer.toml");
+  const graphs = world.beside("graphs.json");
+  const configure = (...lines: string[]) =>
+    Deno.writeTextFile(
+      config,
+      [`basedir = "${world.basedir}"`, ...lines].join("\n"),
+    );
+  const munin = ["[munin]", `listen = 0`, `graphs = "${graphs}"`];
+  await Deno.writeTextFile(graphs, "{}");
+  await configure(...munin);
+  assertEquals(
+    await run([script.path, "start", "--config", config]),
+    { code: 0, ...none },
+  );
+  const reload = async () => {
+    const { code, stderr } = await world.run("reload");
+    return code === 0 ? "" : stderr;
+  };
+  await configure("interval = = 3", ...munin);
+  assertMatch(await reload(), /^gatherer: .*gatherer\.toml:2:\d+: /);
+  await configure(...munin);
+  await Deno.writeTextFile(graphs, "{{{");
+  assertMatch(await reload(), /^gatherer: .*graphs\.json:1:2: /);
+  await Deno.writeTextFile(graphs, "{}");
+  await configure("[log]", 'file = "missing/log"');
+  assertMatch(await reload(), /^gatherer: cannot write the log file /);
+  // What could not be followed then is not what is gone back to now.
+  await configure("[munin]", `listen = ${taken.addr.port}`);
+  assertMatch(await reload(), /^gatherer: .*port \d+ is in use/);
+  const { stdout } = await world.run("status");
+  assertMatch(stdout, /^listening .*\(nodes\)\n +127\.0\.0\.1:\d+ \(munin\)$/m);
+  await configure("interval = 30", ...munin);
+  assertEquals(await reload(), "");
+  // The base directory cannot change, and so the log in it does not either.
+  const log = world.read("gatherer.log");
+  await Deno.writeTextFile(config, `basedir = "${world.beside("other")}"`);
+  assertEquals(await reload(), "");
+  assert((await world.read("gatherer.log")).length > (await log).length);
+  assertEquals((await world.run("stop")).code, 0);
+});
+
 /** Whether programs can be run as another user. */
 const isRoot = Deno.uid() === 0 &&
   (await run(["id", "-u", "nobody"])).code === 0;
@@ -156,6 +200,33 @@ Deno.test({
         } else assertEquals((await world.run("stop")).code, 0);
       });
     }
+  },
+});
+
+Deno.test({
+  name: "root makes nothing where a link in another user's directory leads",
+  ignore: !isRoot,
+  async fn() {
+    await withGmetad(async (gmetad, world) => {
+      const nobody = ["-u", "-g"].map(async (option) =>
+        Number((await run(["id", option, "nobody"])).stdout)
+      );
+      const [uid, gid] = await Promise.all(nobody);
+      await Deno.mkdir(world.basedir);
+      await Deno.chown(world.basedir, uid, gid);
+      const elsewhere = world.beside("elsewhere");
+      const log = `${world.basedir}/gatherer.log`;
+      await Deno.symlink(elsewhere, log);
+      const { code, stderr } = await run(gmetad());
+      assertEquals(code, 1);
+      assertMatch(stderr, /gatherer\.log: Permission denied\n/);
+      assertEquals((await run(["ls", elsewhere])).stdout, "");
+      await Deno.remove(log);
+      assertEquals((await run(gmetad())).code, 0);
+      const made = await Deno.stat(log);
+      assertEquals([made.uid, made.mode! & 0o777], [uid, 0o640]);
+      assertEquals((await world.run("stop")).code, 0);
+    });
   },
 });
 

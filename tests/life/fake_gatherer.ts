@@ -8,12 +8,11 @@ import { getLogger } from "@logtape/logtape";
 import { cli, explain } from "../../lib/cli/cli.ts";
 import { run, type RunningGatherer } from "../../lib/cli/run.ts";
 import { loadConfig } from "../../lib/cli/serve_options.ts";
-import { startedLog } from "../../lib/cli/started_log.ts";
+import { StartedLog } from "../../lib/cli/started_log.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
 import { makePlan, planLines } from "../../lib/gatherer/plan.ts";
 import type { NodeReport } from "../../lib/gatherer/status.ts";
-import { configureLogging } from "../../lib/log/configure.ts";
 
 const logger = getLogger(["gatherer"]);
 const fake = Deno.env.get("FAKE") ?? "";
@@ -115,11 +114,7 @@ Deno.exitCode = Deno.args[0] !== "serve"
       basedir: gatherer.basedir,
       private: gatherer.private,
       args,
-      openLog: async () =>
-        await configureLogging(
-          await startedLog(log, gatherer.basedir),
-          systemClock,
-        ),
+      openLog: () => StartedLog.open(log, gatherer.basedir, systemClock),
       start: () => startFake(gatherer.basedir, gatherer.intervalMs),
     });
   });

@@ -102,13 +102,11 @@ Deno.test("SIGHUP reloads: the log says what was done, and is opened again", asy
   await child.until(FURL);
   await Deno.rename(log, `${log}.1`);
   child.process.kill("SIGHUP");
-  await world.until("its.log", "reload: keep    munin");
+  await world.until("its.log", "keep munin");
   assertEquals(
     (await world.read("its.log")).split("\n").map((line) => line.slice(25)),
     [
-      "info    reload: stop    web",
-      "info    reload: start   rrd",
-      "info    reload: keep    munin",
+      "info    reloaded: stop web; start rrd; keep munin",
       "",
     ],
   );

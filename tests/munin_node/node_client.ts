@@ -1,4 +1,4 @@
-import { parseAccess } from "../../lib/munin_node/access.ts";
+import { parseAccess } from "../../lib/net/access.ts";
 import { systemClock } from "../../lib/clock.ts";
 import {
   type MuninNode,

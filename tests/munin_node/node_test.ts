@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
-import { parseAccess } from "../../lib/munin_node/access.ts";
+import { parseAccess } from "../../lib/net/access.ts";
 import { defaultLimits } from "../../lib/munin_node/limits.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";

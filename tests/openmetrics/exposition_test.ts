@@ -5,6 +5,7 @@ import {
   readSampleName,
   sampleName,
 } from "../../lib/openmetrics/names.ts";
+import { Exposition } from "../../lib/openmetrics/exposition.ts";
 import { kindOf } from "../../lib/openmetrics/kind.ts";
 import { numberText } from "../../lib/openmetrics/numbers.ts";
 import type { Format } from "../../lib/openmetrics/text.ts";
@@ -459,8 +460,7 @@ Deno.test("property: whatever nodes report, both formats are valid and have each
   );
 });
 
-Deno.test("property: what is remembered from one exposition to the next changes nothing", async () => {
-  const { Exposition } = await import("../../lib/openmetrics/exposition.ts");
+Deno.test("property: what is remembered from one exposition to the next changes nothing", () => {
   fc.assert(
     fc.property(fc.array(hosts, { minLength: 2, maxLength: 4 }), (rounds) => {
       const exposition = new Exposition();

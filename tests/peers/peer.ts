@@ -10,6 +10,7 @@ const probes = {
   gmetad: ["gmetad", "--version"],
   munin: ["perl", "-MMunin::Master::UpdateWorker", "-e", "1"],
   "munin-node": ["perl", "-MMunin::Node::Server", "-e", "1"],
+  prometheus: ["promtool", "--version"],
   "python3-foolscap": ["/usr/bin/python3", "-c", "import foolscap"],
   logrotate: ["logrotate", "--version"],
   rrdtool: ["rrdtool", "--version"],

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
-import { parseAccess } from "../../lib/munin_node/access.ts";
+import { parseAccess } from "../../lib/net/access.ts";
 import {
   type GangliaPortsOptions,
   GangliaPortsPlugin,

@@ -392,8 +392,10 @@ Deno.test("whoever reads while rounds are written, and old ones go, finds whole 
   await using context = await setUp({ maxBytes: 4_000_000 });
   let writing = true;
   let written = -1;
+  let reads = 0;
   const writes = (async () => {
-    for (let round = 0; round < 150; round++) {
+    // However the two share the machine, some reads are to come in between.
+    for (let round = 0; round < 150 || reads < 3; round++) {
       const nickname = `${"x".repeat(100_000)}${round}`;
       context.report("wide", {}, { nickname });
       await context.round(BigInt(round));
@@ -401,7 +403,6 @@ Deno.test("whoever reads while rounds are written, and old ones go, finds whole 
     }
     writing = false;
   })();
-  let reads = 0;
   while (writing) {
     // What is small is read without a wait: the one who writes needs a turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -417,7 +418,6 @@ Deno.test("whoever reads while rounds are written, and old ones go, finds whole 
   }
   await writes;
   assert((await context.values())[0] !== 0n, "none has gone");
-  assert(reads >= 3, `only ${reads} reads`);
 });
 
 Deno.test("others have their turn while many nodes are encoded", async () => {

@@ -652,6 +652,40 @@ Deno.test("GmondSource: a cluster that is not sent any more is marked, and forgo
   await source.stop();
 });
 
+Deno.test("GmondSource goes on with what the one of its name has brought before", async () => {
+  const sendsCluster = (name: string) =>
+    sends(
+      bytesOf(ganglia(
+        `<CLUSTER NAME="${name}" LOCALTIME="1000" OWNER="" LATLONG="" URL="">${
+          host("a", metric("m"))
+        }</CLUSTER>`,
+      )),
+    );
+  await using gmond = await FakeGmond.listen([
+    sendsCluster("x"),
+    sendsCluster("y"),
+  ]);
+  const before = setUp({ hosts: at(gmond) });
+  const { clock, tree } = before;
+  await start(before);
+  await before.source.stop();
+  await clock.advance(14_000);
+  const context = setUp({
+    hosts: at(gmond),
+    clock,
+    tree,
+    limits: { forgetSeconds: 40 },
+  });
+  await start(context);
+  assertEquals(
+    tree.cluster("x").source?.failure,
+    "it is not in the answer of s any more",
+  );
+  for (let i = 0; i < 3; i++) await poll(context);
+  assertEquals([...tree.grid.clusters.keys()], ["y"]);
+  await context.source.stop();
+});
+
 Deno.test("GmondSource: what is not sent any more is bounded, the oldest goes first", async () => {
   const one = (name: string, ...metrics: string[]) =>
     sends(

@@ -9,7 +9,7 @@ import { messageOf } from "../../errors.ts";
 import type { Piece } from "../output/answer.ts";
 import { ByteWriter } from "../output/byte_writer.ts";
 import type { PortLimits } from "./limits.ts";
-import type { Service } from "./listener.ts";
+import type { Service } from "../../net/listener.ts";
 
 /** Milliseconds of work on an answer after which others have their turn. */
 const TURN_MS = 10;

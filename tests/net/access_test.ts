@@ -5,7 +5,7 @@ import {
   DEFAULT_ACCESS,
   parseAccess,
   plainAddress,
-} from "../../lib/munin_node/access.ts";
+} from "../../lib/net/access.ts";
 
 /** The deciding rule for each address, with a plus if it lets in. */
 const decisions: readonly [list: string, Record<string, string>][] = [

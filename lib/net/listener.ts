@@ -1,7 +1,8 @@
 import type { Logger } from "@logtape/logtape";
-import { type Clock, sleep } from "../../clock.ts";
-import { messageOf, UserError } from "../../errors.ts";
-import { type Access, plainAddress } from "../../munin_node/access.ts";
+import { type Clock, sleep } from "../clock.ts";
+import { messageOf, UserError } from "../errors.ts";
+import { AcceptLog } from "./accept_log.ts";
+import { type Access, plainAddress } from "./access.ts";
 
 /** Connections that the system holds until they are taken; it may hold fewer. */
 const BACKLOG = 4096;
@@ -22,6 +23,8 @@ export interface Service {
 export interface ListenerOptions {
   /** What the port is, for messages: `Ganglia's XML port`. */
   readonly what: string;
+  /** Who may have it already, for messages: `a gmetad`. */
+  readonly rival: string;
   /** The address to listen on; left out: every one. */
   readonly host: string | undefined;
   /** 0 lets the system choose. */
@@ -52,11 +55,14 @@ export class Listener {
   readonly #perAddress = new Map<string, number>();
   readonly #stopping = new AbortController();
   readonly #accepting: Promise<void>;
+  readonly #log: AcceptLog;
   #stopped: Promise<void> | undefined;
 
   /** @throws UserError when it cannot listen. */
   constructor(options: ListenerOptions) {
     this.#options = options;
+    const { logger, clock, what } = options;
+    this.#log = new AcceptLog(logger, clock, `connections to ${what}`);
     this.#listener = listen(options);
     const { hostname, port } = this.#listener.addr;
     this.address = { host: hostname, port };
@@ -73,6 +79,7 @@ export class Listener {
     this.#listener.close();
     for (const service of this.#services.keys()) service.stop();
     await Promise.all([this.#accepting, ...this.#services.values()]);
+    this.#log.close();
   }
 
   async #accept(): Promise<void> {
@@ -82,13 +89,7 @@ export class Listener {
         this.#take(await this.#listener.accept());
       } catch (error) {
         if (signal.aborted) return;
-        this.#options.logger.error(
-          "cannot take a connection to {what}: {reason}",
-          {
-            what: this.#options.what,
-            reason: messageOf(error),
-          },
-        );
+        this.#log.failed(systemFault(error));
         await sleep(this.#options.clock, RETRY_MS, signal).catch(() => {});
       }
     }
@@ -96,6 +97,7 @@ export class Listener {
 
   #take(connection: Deno.TcpConn): void {
     if (this.#stopping.signal.aborted) return connection.close();
+    this.#log.took();
     const address = plainAddress(connection.remoteAddr.hostname);
     const refusal = this.#refusal(address);
     if (refusal !== undefined) {
@@ -137,7 +139,9 @@ export class Listener {
   }
 }
 
-function listen({ what, host, port }: ListenerOptions): Deno.TcpListener {
+function listen(
+  { what, rival, host, port }: ListenerOptions,
+): Deno.TcpListener {
   const hosts = host === undefined ? EVERYWHERE : [host];
   let failure: unknown;
   for (const hostname of hosts) {
@@ -150,15 +154,15 @@ function listen({ what, host, port }: ListenerOptions): Deno.TcpListener {
   }
   const where = host === undefined ? `port ${port}` : `${host}, port ${port}`;
   throw new UserError(
-    `cannot listen for ${what} on ${where}: ${fault(failure, port)}`,
+    `cannot listen for ${what} on ${where}: ${fault(failure, port, rival)}`,
     1,
     { cause: failure },
   );
 }
 
-function fault(error: unknown, port: number): string {
+function fault(error: unknown, port: number, rival: string): string {
   if (error instanceof Deno.errors.AddrInUse) {
-    return `port ${port} is in use, perhaps by a gmetad; stop that, or choose another port`;
+    return `port ${port} is in use, perhaps by ${rival}; stop that, or choose another port`;
   }
   if (error instanceof Deno.errors.AddrNotAvailable) {
     return "this machine does not have that address; choose one of its own";
@@ -166,6 +170,10 @@ function fault(error: unknown, port: number): string {
   if (error instanceof Deno.errors.PermissionDenied) {
     return "permission denied; choose a port from 1024 on";
   }
-  // Without the number that Deno adds.
+  return systemFault(error);
+}
+
+/** What the system says, without the number that Deno adds. */
+function systemFault(error: unknown): string {
   return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "@logtape/logtape";
-import type { Clock, Timer } from "../../clock.ts";
-import { oneLine } from "../../text.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { oneLine } from "../text.ts";
 
 /** How a {@linkcode ClientLog} is set up. */
 export interface ClientLogOptions {

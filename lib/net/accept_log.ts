@@ -1,5 +1,5 @@
 import type { Logger } from "@logtape/logtape";
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 
 /** How long nothing must have failed, in milliseconds, before all is well again. */
 const QUIET_MS = 10_000;

@@ -1,8 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import { assertEquals } from "@std/assert";
-import { AcceptLog } from "../lib/accept_log.ts";
-import { FakeClock } from "./fake_clock.ts";
-import { captureLog } from "./log_capture.ts";
+import { AcceptLog } from "../../lib/net/accept_log.ts";
+import { FakeClock } from "../fake_clock.ts";
+import { captureLog } from "../log_capture.ts";
 
 Deno.test("a port that cannot take connections is one line each way, however often it is tried", async () => {
   await using log = await captureLog();

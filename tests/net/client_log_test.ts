@@ -1,13 +1,27 @@
+import { getLogger } from "@logtape/logtape";
 import { assertEquals } from "@std/assert";
-import { ClientLog } from "../../lib/munin_node/client_log.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { ClientLog } from "../../lib/net/client_log.ts";
 import { defaultLimits } from "../../lib/munin_node/limits.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";
 
+function clientLog(clock: Clock): ClientLog {
+  const { logMs, loggedAtOnce } = defaultLimits;
+  const logger = getLogger(["gatherer", "test"]);
+  return new ClientLog({
+    who: "Munin client",
+    logger,
+    clock,
+    logMs,
+    loggedAtOnce,
+  });
+}
+
 Deno.test("the same of one address is logged once a minute, with how many more", async () => {
   await using log = await captureLog();
   const clock = new FakeClock();
-  const clients = new ClientLog(clock, defaultLimits);
+  const clients = clientLog(clock);
   for (let i = 0; i < 5; i++) clients.warn("192.0.2.1", "refused: x");
   clients.warn("192.0.2.1", "cut off: y");
   clients.warn("192.0.2.2", "refused: x");
@@ -36,7 +50,7 @@ Deno.test("the same of one address is logged once a minute, with how many more",
 Deno.test("what was counted is said at the end", async () => {
   await using log = await captureLog();
   const clock = new FakeClock();
-  const clients = new ClientLog(clock, defaultLimits);
+  const clients = clientLog(clock);
   for (let i = 0; i < 3; i++) clients.warn("::1", "refused: x");
   clients.close();
   assertEquals(log.lines, [
@@ -49,7 +63,7 @@ Deno.test("what was counted is said at the end", async () => {
 Deno.test("many addresses at once are logged as one, and memory is bounded", async () => {
   await using log = await captureLog();
   const clock = new FakeClock();
-  const clients = new ClientLog(clock, defaultLimits);
+  const clients = clientLog(clock);
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 10_000; i++) clients.warn(`2001:db8::${i}`, "refused");
   }
@@ -73,7 +87,7 @@ Deno.test("many addresses at once are logged as one, and memory is bounded", asy
 
 Deno.test("what a client's text holds cannot forge a line", async () => {
   await using log = await captureLog();
-  const clients = new ClientLog(new FakeClock(), defaultLimits);
+  const clients = clientLog(new FakeClock());
   clients.warn("::1", "a\nb\u001b[2J");
   clients.close();
   assertEquals(log.lines, ["warning Munin client ::1: a b [2J"]);
