@@ -510,7 +510,7 @@ Deno.test({
         "allow_net []",
         "allow_read []",
         "allow_run []",
-        'allow_sys ["networkInterfaces","hostname"]',
+        'allow_sys ["networkInterfaces","hostname","loadavg","systemMemoryInfo","osUptime","statfs"]',
         "allow_write []",
       ]);
       assertStringIncludes(text, '"prompt":false');

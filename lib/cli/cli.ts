@@ -5,7 +5,7 @@ import { wantsColor, writeStderr, writeStdout } from "./terminal.ts";
 import { VERSION } from "../version.ts";
 
 const help = `\
-gatherer ${VERSION}: collects statistics from many nodes and serves them to Munin.
+gatherer ${VERSION}: collects statistics from many nodes and serves them to Munin, Prometheus, Ganglia.
 
 Usage: gatherer COMMAND [options]
 
@@ -16,11 +16,12 @@ Usage: gatherer COMMAND [options]
   status         how it is: its state, sources, plugins and nodes
   reload         make it read its configuration again
   retire NODE    take a node out that will not come back
+  provide        be a node: this machine, or a Tahoe-LAFS node beside it
   dump           print the snapshot: the latest figures of every node
   graphs         list the graphs, and which of them have data
   install-munin  put the graphs into Munin's node, and take them out
   munin GRAPH    be a Munin plugin, as a symlink named after a graph is
-  check FILE     explain a gmetad.conf, line by line
+  check FILE     explain a configuration file, gatherer's own or a gmetad.conf
   gmetad         be gmetad, as a link of that name is
   demo           see it work: a gatherer, two nodes, the dump, a graph
 
@@ -125,6 +126,10 @@ const commands: Readonly<
   gmetad: {
     help: async () => (await import("./gmetad.ts")).gmetadHelp,
     run: async (args) => (await import("./gmetad_run.ts")).gmetad(args),
+  },
+  provide: {
+    help: async () => (await import("./provide.ts")).provideHelp,
+    run: async (args) => (await import("./provide.ts")).provide(args),
   },
   demo: {
     help: async () => (await import("./demo.ts")).demoHelp,

@@ -23,6 +23,7 @@ import {
   loadGraphsFile,
   noGraphs,
 } from "../munin/graphs_file.ts";
+import { parseStatisticsTargets } from "../tahoe_statistics/target.ts";
 import { DEFAULT_ACCESS, parseAccess } from "../net/access.ts";
 import type { Given, GivenSettings } from "./given.ts";
 import { settingsByKey } from "./settings.ts";
@@ -127,33 +128,11 @@ function readHttp(given: GivenSettings): HttpServing | undefined {
   };
 }
 
-/** `NAME=URL`, or a URL whose host and port are the name. */
-function readPages(given: Given): StatisticsPage[] {
-  const pages = new Map<string, StatisticsPage>();
-  for (const item of given.text.split(/[\s,]+/).filter((item) => item !== "")) {
-    const named = /^([^=/:?]+)=(.+)$/.exec(item);
-    const text = named?.[2] ?? item;
-    const url = URL.parse(text);
-    if (!url || !/^https?:$/.test(url.protocol)) {
-      throw new UserError(
-        `${given.where}: ${
-          JSON.stringify(item)
-        } is not a page; expected NAME=URL, such as ` +
-          "storage1=http://127.0.0.1:3456/statistics?t=json",
-        usageCode(given.where),
-      );
-    }
-    const name = named?.[1] ?? url.host;
-    if (pages.has(name)) {
-      throw new UserError(
-        `${given.where}: two pages are named ${JSON.stringify(name)}; ` +
-          "give them names: NAME=URL",
-        usageCode(given.where),
-      );
-    }
-    pages.set(name, { name, url: text });
-  }
-  return [...pages.values()];
+function readPages({ text, where }: Given): readonly StatisticsPage[] {
+  return parseStatisticsTargets(
+    text.split(/[\s,]+/).filter((item) => item !== ""),
+    where,
+  );
 }
 
 function checkGlobs(globs: string, given: Given | undefined): void {

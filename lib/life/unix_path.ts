@@ -4,6 +4,8 @@
  * @module
  */
 import { basename, dirname, join } from "@std/path";
+import { UserError } from "../errors.ts";
+import { reasonOf } from "../secret_file.ts";
 
 /** Bytes that a path may have: 104 with the final nought on BSD and macOS, 108 on Linux. */
 const LONGEST = 100;
@@ -28,12 +30,23 @@ export async function withShortPath<T>(
   }
 }
 
-/** A temporary directory of this user's alone, with a path that leaves room for a socket's name. */
+/**
+ * A temporary directory of this user's alone, with a path that leaves room for a socket's name.
+ * @throws UserError when none can be made.
+ */
 export async function shortTempDir(): Promise<string> {
-  const made = await Deno.makeTempDir({ prefix: "gatherer-" });
-  if (isShort(join(made, "d", "0123456789abcdef"))) return made;
-  await Deno.remove(made);
-  return await Deno.makeTempDir({ dir: "/tmp", prefix: "gatherer-" });
+  try {
+    const made = await Deno.makeTempDir({ prefix: "gatherer-" });
+    if (isShort(join(made, "d", "0123456789abcdef"))) return made;
+    await Deno.remove(made);
+    return await Deno.makeTempDir({ dir: "/tmp", prefix: "gatherer-" });
+  } catch (error) {
+    throw new UserError(
+      `no temporary directory can be made: ${
+        reasonOf(error)
+      }; name another place for them with TMPDIR`,
+    );
+  }
 }
 
 function isShort(path: string): boolean {

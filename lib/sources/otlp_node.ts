@@ -71,6 +71,8 @@ export class OtlpNode {
   #former = new Map<string, bigint>();
   /** The series that has a figure's name. */
   readonly #names = new Map<string, string>();
+  /** By the name of a metric, the library that was the first to have it. */
+  readonly #owners = new Map<string, string>();
   #beginning: Beginning = { incarnation: "" };
   /** What the resource says of its process. */
   #process = "";
@@ -171,7 +173,7 @@ export class OtlpNode {
 
   #place(scopes: readonly ScopeMetrics[], rejected: Rejected): Placed[] {
     const placed: Placed[] = [];
-    for (const { name: scope, metrics } of scopes) {
+    for (const { name: scope, metrics } of inOrder(scopes)) {
       for (const metric of metrics) {
         if (metric.kind === "unknown") continue;
         for (const point of metric.points) {
@@ -267,6 +269,7 @@ export class OtlpNode {
       this.#drop(entry);
     }
     this.#former = former;
+    this.#owners.clear();
     this.#beginning = { incarnation: "" };
     this.#process = "";
     this.#before = undefined;
@@ -368,15 +371,15 @@ export class OtlpNode {
     point: Point,
     monotonic: number,
   ): string | undefined {
-    let series = new OtlpSeries(metric, point, monotonic);
+    const owner = this.#ownerOf(metric.name, scope);
+    const series = new OtlpSeries(
+      metric,
+      point,
+      monotonic,
+      owner === scope ? [] : [["otel.scope.name", scope]],
+    );
     if (series.forms.some(({ name }) => this.#names.has(name))) {
-      // Another library of the same program has the same name.
-      series = new OtlpSeries(metric, point, monotonic, [
-        ["otel.scope.name", scope],
-      ]);
-      if (series.forms.some(({ name }) => this.#names.has(name))) {
-        return "another metric has its name already";
-      }
+      return "another metric has its name already";
     }
     const { forms } = series;
     const fault = nameFault(forms) ?? this.#roomFault(forms.length, monotonic);
@@ -386,6 +389,17 @@ export class OtlpNode {
     this.#shared.figures += forms.length;
     this.#series.set(id, { series, id, details });
     return undefined;
+  }
+
+  /** The library whose metric of a name goes by that alone; others add their own name. */
+  #ownerOf(metric: string, scope: string): string {
+    const owner = this.#owners.get(metric);
+    if (owner !== undefined) return owner;
+    if (this.#owners.size >= this.#shared.limits.nodeFigures) {
+      this.#owners.clear();
+    }
+    this.#owners.set(metric, scope);
+    return scope;
   }
 
   #roomFault(wanted: number, monotonic: number): string | undefined {
@@ -450,6 +464,11 @@ export class OtlpNode {
       extra,
     });
   }
+}
+
+/** By name, so that it does not matter in which order an exporter happens to send them. */
+function inOrder(scopes: readonly ScopeMetrics[]): readonly ScopeMetrics[] {
+  return scopes.toSorted((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** Adds to what was not taken. */

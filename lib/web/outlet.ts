@@ -6,7 +6,7 @@ import type { WebLimits } from "./limits.ts";
 import type { Turns } from "./turns.ts";
 
 /** Milliseconds of work on an answer after which others have their turn. */
-const TURN_MS = 10;
+const TURN_MS = 5;
 /** The fastest: what is sent is repetitive, and shrinks to a fifth even so. */
 const GZIP_LEVEL = 1;
 

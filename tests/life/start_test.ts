@@ -112,6 +112,18 @@ Deno.test("a base directory that cannot be: one line", async () => {
   assertMatch(stderr, /^gatherer: .*missing\/base/);
 });
 
+Deno.test("no room for temporary files: one line", async () => {
+  await using world = await World.make();
+  const env = { TMPDIR: world.beside("missing") };
+  const { code, stderr } = await world.run("start", [], env);
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    "gatherer: no temporary directory can be made: no such file or directory; " +
+      "name another place for them with TMPDIR\n",
+  );
+});
+
 Deno.test("start with everything closed", async () => {
   await using world = await World.make();
   const closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"];

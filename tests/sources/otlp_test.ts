@@ -545,7 +545,7 @@ Deno.test("two libraries with one name for a metric both have their figures", as
   );
   assertEquals(await world.post(request), {});
   await world.round();
-  assertEquals(world.figures(), { "g": 1, "g{otel.scope.name=second}": 2 });
+  assertEquals(world.figures(), { "g{otel.scope.name=test}": 1, "g": 2 });
 });
 
 Deno.test("names that nobody could keep are refused, one by one", async () => {

@@ -197,8 +197,8 @@ for (
       provider.registerProducer(reader);
       const { counters, stats } = await statsOf(provider);
       assertEquals(counters, {
-        "orders{country=de,tags=[a\\,b]}": 3,
-        "orders{country=fr,n=7,vip=true}": 2,
+        "orders{country=de,otel.scope.name=shop,tags=[a\\,b]}": 3,
+        "orders{country=fr,n=7,otel.scope.name=shop,vip=true}": 2,
         "latency.count": 3n,
         "latency.sum": 3.5625,
         "latency.bucket{le=0.125}": 1n,
@@ -207,7 +207,7 @@ for (
         "expo.count": 100n,
         "expo.sum": 5050,
         "visits": 1000,
-        "orders{country=de,otel.scope.name=other,tags=[a\\,b]}": 1,
+        "orders{country=de,tags=[a\\,b]}": 1,
       });
       const { "expo.quantile{quantile=0.5}": median, ...rest } = stats;
       assert(Math.abs(median as number - 50) < 3, `${median}`);
@@ -226,7 +226,10 @@ for (
       });
       orders.add(4, { country: "fr", vip: true, n: 7 });
       const again = await provider.getStats();
-      assertEquals(again.counters["orders{country=fr,n=7,vip=true}"], 6);
+      assertEquals(
+        again.counters["orders{country=fr,n=7,otel.scope.name=shop,vip=true}"],
+        6,
+      );
     } finally {
       await meterProvider.shutdown();
       metrics.disable();

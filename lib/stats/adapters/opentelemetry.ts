@@ -1,6 +1,5 @@
 import { getLogger } from "@logtape/logtape";
 import {
-  type FigureForm,
   figureForms,
   figureValues,
   type MetricForm,
@@ -83,12 +82,15 @@ interface OtelBuckets {
  * ```
  *
  * Names are as those of programs that send OTLP, with attributes in braces, and histograms as
- * `.count`, `.sum`, `.min`, `.max` and `.bucket{le=…}`. Sums that only grow, counts and buckets are
+ * `.count`, `.sum`, `.min`, `.max` and `.bucket{le=…}`. Where two libraries have a metric of one name,
+ * one of them adds its own, as `otel.scope.name`. Sums that only grow, counts and buckets are
  * counters, the rest statistics.
  */
 export class OpenTelemetryReader implements StatsProducer {
   readonly name = "OpenTelemetryReader";
   #producer: OtelMetricProducer | undefined;
+  /** By the name of a metric, the library that was the first to have it. */
+  readonly #owners = new Map<string, string>();
   #isFailing = false;
 
   /** Called by the `MeterProvider` that it is given to. */
@@ -117,20 +119,17 @@ export class OpenTelemetryReader implements StatsProducer {
     this.#note(errors);
     const counters = new Map<string, number | bigint>();
     const stats = new Map<string, number | bigint | null>();
-    const has = ({ name }: FigureForm) => counters.has(name) || stats.has(name);
-    for (const { scope, metrics } of resourceMetrics.scopeMetrics) {
+    // Sorted: the order in which the SDK has them depends on what it has to wait for.
+    const scopes = resourceMetrics.scopeMetrics.toSorted((a, b) =>
+      a.scope.name < b.scope.name ? -1 : 1
+    );
+    for (const { scope, metrics } of scopes) {
       for (const data of metrics) {
         const metric = formOf(data);
+        const more = this.#moreOf(metric.name, scope.name);
         for (const { attributes, value } of data.dataPoints) {
           const point = pointOf(data, textsOf(attributes), value);
-          let forms = figureForms(metric, point);
-          // Another library of the same program has the same name.
-          if (forms.some(has)) {
-            forms = figureForms(metric, point, [[
-              "otel.scope.name",
-              scope.name,
-            ]]);
-          }
+          const forms = figureForms(metric, point, more);
           const values = figureValues(point);
           forms.forEach(({ name, isCounter }, i) => {
             const value = values[i];
@@ -161,6 +160,13 @@ export class OpenTelemetryReader implements StatsProducer {
   shutdown(): Promise<void> {
     this.#producer = undefined;
     return Promise.resolve();
+  }
+
+  /** The first library to have a metric of a name goes by that alone; others add their own name. */
+  #moreOf(metric: string, scope: string): Attributes {
+    const owner = this.#owners.get(metric);
+    if (owner === undefined) this.#owners.set(metric, scope);
+    return (owner ?? scope) === scope ? [] : [["otel.scope.name", scope]];
   }
 
   #collect(): Promise<OtelCollection> {
