@@ -83,7 +83,7 @@ export interface RunOptions {
    * SIGHUP, and closed at the end.
    * @throws UserError when it cannot be opened.
    */
-  openLog?(): Promise<Pick<LogHandle, "reopen" | "close">>;
+  openLog?(): Promise<Pick<LogHandle, "reopen" | "close" | "troubles">>;
   /** A file that the process's number is written to besides `gatherer.pid`. */
   readonly pidFile?: string;
   /** The options of the command line, for `gatherer restart`. */
@@ -127,7 +127,7 @@ interface Surroundings {
   readonly signals: Signals;
   readonly starter: Starter | undefined;
   readonly lock: BaseDirLock;
-  readonly log: { reopen(): void } | undefined;
+  readonly log: Pick<LogHandle, "reopen" | "troubles"> | undefined;
 }
 
 /** One life, from the taken base directory on. */
@@ -146,9 +146,8 @@ class Run {
 
   async toTheEnd(): Promise<number> {
     // What is begun must be ended within a time, also a start.
-    let overdue: Disposable | undefined;
     const ended = this.#surroundings.signals.ended.then((reason) => {
-      overdue = this.#limitTheEnd(reason);
+      this.#limitTheEnd(reason);
       return reason;
     });
     try {
@@ -160,7 +159,6 @@ class Run {
       }
     } finally {
       await this.#manager?.close();
-      overdue?.[Symbol.dispose]();
     }
   }
 
@@ -233,8 +231,11 @@ class Run {
   ): AsyncGenerator<ControlLine> {
     switch (request.command) {
       case "status": {
-        const { nodes, ...rest } = gatherer.status();
-        yield { status: { ...rest, nodes: [] } };
+        const { nodes, degraded, ...rest } = gatherer.status();
+        const { troubles = [] } = this.#surroundings.log ?? {};
+        yield {
+          status: { ...rest, degraded: [...degraded, ...troubles], nodes: [] },
+        };
         yield* portions("nodes", nodes);
         break;
       }
@@ -323,9 +324,9 @@ class Run {
     );
   }
 
-  /** Ends the process if that takes too long. */
-  #limitTheEnd(reason: string): Disposable {
-    const timer = this.#surroundings.clock.setTimer(
+  /** Ends the process if that takes too long, or something is left that keeps it running. */
+  #limitTheEnd(reason: string): void {
+    this.#surroundings.clock.setTimer(
       () => {
         writeStderr(
           `gatherer: not everything could be closed within ${
@@ -337,7 +338,6 @@ class Run {
       STOP_MS,
       { keepAlive: false },
     );
-    return { [Symbol.dispose]: () => timer.cancel() };
   }
 }
 

@@ -11,7 +11,9 @@ const ENDING: readonly Deno.Signal[] = Deno.build.os === "windows"
 export class Signals implements Disposable {
   readonly #ended = Promise.withResolvers<string>();
   readonly #handlers: [Deno.Signal, () => void][] = [];
-  readonly #onTerminal = Deno.stderr.isTerminal();
+  /** Those that lead to a terminal. */
+  readonly #terminals = [Deno.stdin, Deno.stdout, Deno.stderr]
+    .filter((stream) => stream.isTerminal());
   #isEnding = false;
   #hangup: (() => void) | undefined;
   /** Whether SIGHUP has come before anybody wanted it. */
@@ -57,7 +59,7 @@ export class Signals implements Disposable {
   }
 
   #onSighup(): void {
-    if (this.#onTerminal && !Deno.stderr.isTerminal()) {
+    if (this.#terminals.some((stream) => !stream.isTerminal())) {
       this.end("SIGHUP: its terminal is gone");
     } else if (this.#hangup) this.#hangup();
     else this.#hangupWaits = true;

@@ -47,6 +47,11 @@ export class StartedLog {
     return () => this.#follow(before);
   }
 
+  /** Why lines are being lost at this moment; empty: none are. */
+  get troubles(): readonly string[] {
+    return this.#handle.troubles;
+  }
+
   /** Opens the file again, after something else has moved it away. */
   reopen(): void {
     this.#handle.reopen();

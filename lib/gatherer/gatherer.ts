@@ -151,6 +151,7 @@ export async function startGatherer(
   let configuration = { file: file ?? null, loadedAt: startedAt };
   const pace = {
     clock,
+    cluster: FOOLSCAP_CLUSTER,
     get intervalMs() {
       return options.intervalMs;
     },
@@ -167,13 +168,14 @@ export async function startGatherer(
   for (const complaint of basedir.complaints) logger.warn(complaint);
 
   const tree = new Tree(options.ganglia?.conf.gridname);
+  const guard = () => basedir.check();
   const retired = await Retired.open({
     path: basedir.file(RETIRED_NAME),
     mode: options.private ? 0o600 : 0o644,
     tree,
     clock,
+    guard,
   });
-  const guard = () => basedir.check();
   const snapshotPath = basedir.file(SNAPSHOT_NAME);
   const loaded = await loadSnapshot(snapshotPath, clock);
   for (const note of loaded.notes) logger.warn(note);

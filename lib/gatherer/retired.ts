@@ -55,6 +55,8 @@ export interface RetiredOptions {
   readonly mode: number;
   readonly tree: Tree;
   readonly clock: Clock;
+  /** Asked before the file is written; what it throws keeps it from being written. */
+  readonly guard?: () => Promise<void>;
 }
 
 /** Who is retired: the one who keeps the list, and takes those nodes out of the tree. */
@@ -158,7 +160,7 @@ export class Retired {
   }
 
   async #write(entries: readonly Entry[]): Promise<void> {
-    const { path, mode } = this.#options;
+    const { path, mode, guard } = this.#options;
     const retired = entries.map(({ cluster, key, nickname, since, more }) => ({
       cluster,
       key,
@@ -168,6 +170,7 @@ export class Retired {
     }));
     const text = JSON.stringify({ ...this.#more, retired }, null, 2);
     try {
+      await guard?.();
       await replaceFile(path, `${text}\n`, mode);
     } catch (error) {
       throw new UserError(

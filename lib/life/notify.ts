@@ -57,7 +57,10 @@ export class ServiceManager {
     );
   }
 
-  /** Everything works, after a start or a reload. */
+  /**
+   * Everything works, after a start or a reload.
+   * @param status A line for `systemctl status`.
+   */
   ready(status: string): Promise<void> {
     return this.#send("READY=1", `MAINPID=${Deno.pid}`, `STATUS=${status}`);
   }
@@ -75,11 +78,6 @@ export class ServiceManager {
   /** The end has begun. */
   stopping(reason: string): Promise<void> {
     return this.#send("STOPPING=1", `STATUS=stopping: ${reason}`);
-  }
-
-  /** A line for `systemctl status`. */
-  status(text: string): Promise<void> {
-    return this.#send(`STATUS=${text}`);
   }
 
   /** Feeds the watchdog. */

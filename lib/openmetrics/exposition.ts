@@ -7,7 +7,7 @@ import type { Instant } from "../ganglia/host_state.ts";
 import type { ChildGrid, Cluster } from "../tree/tree.ts";
 import { familyTexts } from "./families.ts";
 import { gridTexts } from "./grid_texts.ts";
-import type { LayoutBook } from "./layout.ts";
+import type { Layouts } from "./layout.ts";
 import { nodeTexts } from "./node_texts.ts";
 import { type OwnStatus, statusTexts } from "./status_texts.ts";
 import { type Lives, survey } from "./survey.ts";
@@ -24,7 +24,7 @@ export interface Exposed {
 
 /** Makes expositions, and remembers from one to the next what does not change. */
 export class Exposition {
-  #book: LayoutBook | undefined;
+  #layouts: Layouts = new Map();
 
   /**
    * The exposition in pieces, each some tens of kilobytes at most, or empty: between two of them
@@ -35,14 +35,14 @@ export class Exposition {
     format: Format,
   ): Generator<string> {
     yield* statusTexts(status, format);
-    const steps = survey(clusters, lives, instant, this.#book);
+    const steps = survey(clusters, lives, instant, this.#layouts);
     let step = steps.next();
     while (!step.done) {
       yield "";
       step = steps.next();
     }
-    const { hosts, groups, book } = step.value;
-    this.#book = book;
+    const { hosts, groups, layouts } = step.value;
+    this.#layouts = layouts;
     yield* nodeTexts(hosts, format);
     yield* gridTexts(grids, format);
     yield* familyTexts(groups, format);

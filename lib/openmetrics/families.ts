@@ -29,8 +29,8 @@ interface Column {
 
 type Family = Partial<Record<MetricKind, Column[]>>;
 
-/** Slots that are looked at, and characters that are written, in one go. */
-const STEP_SLOTS = 1000;
+/** Metrics that are looked at, and characters that are written, in one go. */
+const STEP_METRICS = 1000;
 const STEP_CHARACTERS = 32 * 1024;
 
 /** All families, in steps: an empty text is one, too. */
@@ -40,14 +40,16 @@ export function* familyTexts(
 ): Generator<string> {
   const families = new Map<string, Family>();
   for (const group of groups) {
-    const { slots } = group.layout;
-    for (let index = 0; index < slots.length; index++) {
-      if (index % STEP_SLOTS === 0) yield "";
-      const slot = slots[index];
-      if (!slot) continue;
-      let family = families.get(slot.family);
-      if (!family) families.set(slot.family, family = {});
-      (family[slot.kind] ??= []).push({ group, index });
+    const { layout: { families: names, kinds } } = group;
+    for (let index = 0; index < names.length; index++) {
+      if (index % STEP_METRICS === 0) yield "";
+      const name = names[index];
+      if (name === undefined) continue;
+      let family = families.get(name);
+      if (!family) families.set(name, family = {});
+      const columns = family[kinds[index]];
+      if (columns) columns.push({ group, index });
+      else family[kinds[index]] = [{ group, index }];
     }
   }
   for (const [name, { gauge, counter, info }] of families) {

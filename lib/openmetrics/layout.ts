@@ -11,17 +11,17 @@ import { familyName, type MetricKind } from "./names.ts";
 
 /** The metrics of some hosts that are alike, but for their values. */
 export interface Layout {
-  /** What each metric is; `undefined`: a second of the same name and kind, which is not shown. */
-  readonly slots: readonly (Slot | undefined)[];
   readonly names: readonly string[];
   readonly kinds: readonly MetricKind[];
+  /**
+   * The name of each metric's family; `undefined`: it is a second of the same name and kind, which
+   * is not shown.
+   */
+  readonly families: readonly (string | undefined)[];
 }
 
-/** A metric of a {@linkcode Layout}. */
-export interface Slot {
-  readonly family: string;
-  readonly kind: MetricKind;
-}
+/** Layouts by what is to be seen of them at first sight. */
+export type Layouts = ReadonlyMap<string, readonly Layout[]>;
 
 /** Layouts that look alike at first sight and are compared with one that is looked for. */
 const MOST_ALIKE = 8;
@@ -29,68 +29,56 @@ const MOST_ALIKE = 8;
 /** Metrics that are looked at in one go. */
 const STEP = 1000;
 
-/** The layouts of one look at all hosts. Those that the look before had are taken from there. */
-export class LayoutBook {
-  readonly #before: ReadonlyMap<string, Layout[]>;
-  readonly #known = new Map<string, Layout[]>();
-  /** The same text for the same name, of however many layouts. */
-  readonly #families = new Map<string, string>();
+/** Finds the layouts of many hosts, those that are known from before among them. */
+export class LayoutFinder {
+  readonly #before: Layouts;
+  readonly #found = new Map<string, Layout[]>();
   #last: Layout | undefined;
 
-  /** @param before The book of the look before; it is not changed. */
-  constructor(before?: LayoutBook) {
-    this.#before = before === undefined ? new Map() : before.#known;
+  /** @param before What a finder before this one has found. */
+  constructor(before: Layouts) {
+    this.#before = before;
+  }
+
+  /** What it has found so far. */
+  get found(): Layouts {
+    return this.#found;
   }
 
   /** The layout of a host's metrics, in steps: others have their turn in between. */
-  *of(metrics: readonly Metric[]): Generator<void, Layout> {
+  *find(metrics: readonly Metric[]): Generator<void, Layout> {
     if (this.#last && isOf(this.#last, metrics)) return this.#last;
-    const sight = `${metrics.length} ${metrics[0]?.name} ${
-      metrics.at(-1)?.name
-    }`;
-    const alike = this.#known.get(sight) ?? [];
-    let layout = alike.find((one) => isOf(one, metrics));
+    const first = metrics.at(0)?.name;
+    const sight = `${metrics.length} ${first} ${metrics.at(-1)?.name}`;
+    const alike = this.#found.get(sight);
+    let layout = alike?.find((one) => isOf(one, metrics));
     if (!layout) {
       layout = this.#before.get(sight)?.find((one) => isOf(one, metrics)) ??
-        (yield* this.#make(metrics));
+        (yield* makeLayout(metrics));
       // Who makes many that differ in the middle only is not to be compared with all of them.
-      if (alike.length < MOST_ALIKE) {
-        alike.push(layout);
-        this.#known.set(sight, alike);
-      }
+      if (!alike) this.#found.set(sight, [layout]);
+      else if (alike.length < MOST_ALIKE) alike.push(layout);
     }
     return this.#last = layout;
   }
+}
 
-  *#make(metrics: readonly Metric[]): Generator<void, Layout> {
-    const seen = new Set<string>();
-    const names: string[] = [];
-    const kinds: MetricKind[] = [];
-    const slots: (Slot | undefined)[] = [];
-    for (const metric of metrics) {
-      const { name } = metric;
-      const kind = kindOf(metric);
-      const id = `${kind} ${name}`;
-      slots.push(seen.has(id) ? undefined : this.#slot(name, kind));
-      seen.add(id);
-      names.push(name);
-      kinds.push(kind);
-      if (names.length % STEP === 0) yield;
-    }
-    return { slots, names, kinds };
+function* makeLayout(metrics: readonly Metric[]): Generator<void, Layout> {
+  const seen = new Set<string>();
+  const names: string[] = [];
+  const kinds: MetricKind[] = [];
+  const families: (string | undefined)[] = [];
+  for (const metric of metrics) {
+    const { name } = metric;
+    const kind = kindOf(metric);
+    const id = `${kind} ${name}`;
+    families.push(seen.has(id) ? undefined : familyName(name));
+    seen.add(id);
+    names.push(name);
+    kinds.push(kind);
+    if (names.length % STEP === 0) yield;
   }
-
-  #slot(name: string, kind: MetricKind): Slot {
-    return { family: this.#family(name), kind };
-  }
-
-  #family(name: string): string {
-    let family = this.#families.get(name);
-    if (family === undefined) {
-      this.#families.set(name, family = familyName(name));
-    }
-    return family;
-  }
+  return { names, kinds, families };
 }
 
 function isOf(

@@ -4,7 +4,7 @@ import { countersBegan } from "../tree/incarnation.ts";
 import type { Metric } from "../tree/metric.ts";
 import type { NodeLife, NodeState, StateLimits } from "../tree/state.ts";
 import type { Cluster } from "../tree/tree.ts";
-import { type Layout, LayoutBook } from "./layout.ts";
+import { type Layout, LayoutFinder, type Layouts } from "./layout.ts";
 import { labelsText } from "./text.ts";
 
 /** How the states of nodes are found out. */
@@ -49,8 +49,8 @@ export interface Survey {
   readonly hosts: readonly SeenHost[];
   /** Those whose figures are present. */
   readonly groups: readonly Group[];
-  /** The layouts, for the next survey. */
-  readonly book: LayoutBook;
+  /** For the next survey. */
+  readonly layouts: Layouts;
 }
 
 /** Hosts that are looked at in one go. */
@@ -58,15 +58,15 @@ const STEP = 100;
 
 /**
  * Looks at all hosts once, in steps: others have their turn in between.
- * @param before The book of the survey before.
+ * @param before The layouts of the survey before.
  */
 export function* survey(
   clusters: Iterable<Cluster>,
   lives: Lives,
   instant: Instant,
-  before: LayoutBook | undefined,
+  before: Layouts,
 ): Generator<void, Survey> {
-  const book = new LayoutBook(before);
+  const finder = new LayoutFinder(before);
   const hosts: SeenHost[] = [];
   const groups = new Map<Layout, Group>();
   const taken = new Set<string>();
@@ -88,7 +88,7 @@ export function* survey(
       hosts.push({ cluster: cluster.name, host, labels, state, isPresent });
       const metrics = host.observation?.metrics;
       if (!isPresent || !metrics) continue;
-      const layout = yield* book.of(metrics);
+      const layout = yield* finder.find(metrics);
       let group = groups.get(layout);
       if (!group) groups.set(layout, group = { layout, hosts: [] });
       group.hosts.push({
@@ -98,5 +98,5 @@ export function* survey(
       });
     }
   }
-  return { hosts, groups: [...groups.values()], book };
+  return { hosts, groups: [...groups.values()], layouts: finder.found };
 }

@@ -19,7 +19,7 @@ import type {
   OtlpMetric,
   Point,
 } from "./model.ts";
-import { seriesName } from "./series_name.ts";
+import { Labels, metricText } from "./series_name.ts";
 
 /** The quantiles that are estimated of an exponential histogram. */
 const QUANTILES = [0.5, 0.9, 0.95, 0.99];
@@ -50,14 +50,16 @@ export function figureForms(
   more: Attributes = [],
 ): FigureForm[] {
   const forms: FigureForm[] = [];
-  const attributes = [...point.attributes, ...more];
+  const name = metricText(metric.name);
+  const labels = new Labels([...point.attributes, ...more]);
   const add = (
     suffix: string,
     form: Partial<FigureForm> = {},
-    ...labels: [string, string][]
+    label?: readonly [key: string, value: string],
   ) => {
     forms.push({
-      name: seriesName(metric.name + suffix, [...attributes, ...labels]),
+      name: name + suffix +
+        (label === undefined ? labels.text : labels.with(...label)),
       isCounter: false,
       hasUnit: true,
       isOfInterval: false,

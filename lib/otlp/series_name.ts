@@ -22,18 +22,36 @@ export interface SeriesName {
 
 /** The name of a figure. Halves of surrogate pairs become U+FFFD. */
 export function seriesName(name: string, attributes: Attributes): string {
-  return escape(name) + labelText(attributes);
+  return metricText(name) + new Labels(attributes).text;
 }
 
-/** What follows the metric's name: `{KEY=VALUE,KEY=VALUE}`, or nothing. */
-export function labelText(attributes: Attributes): string {
-  if (attributes.length === 0) return "";
-  const sorted = new Map(attributes.toSorted(([a], [b]) => compare(a, b)));
-  let text = "";
-  for (const [key, value] of sorted) {
-    text += `${text === "" ? "{" : ","}${escape(key)}=${escape(value)}`;
+/** How the name of a metric is written at the beginning of that of a figure. */
+export function metricText(name: string): string {
+  return escape(name);
+}
+
+/** Attributes on their way into names of which some have one more. */
+export class Labels {
+  /** In order, each with how it is written. */
+  readonly #pairs: [key: string, written: string][];
+  /** What follows the metric's name: `{KEY=VALUE,KEY=VALUE}`, or nothing. */
+  readonly text: string;
+
+  constructor(attributes: Attributes) {
+    const last = new Map(attributes);
+    this.#pairs = [...last].sort(([a], [b]) => compare(a, b))
+      .map(([key, value]) => [key, written(key, value)]);
+    this.text = textOf(this.#pairs);
   }
-  return `${text}}`;
+
+  /** {@linkcode text} with another attribute, or with another value of one that is there. */
+  with(key: string, value: string): string {
+    const pairs = this.#pairs.filter(([other]) => other !== key);
+    const place = pairs.findIndex(([other]) => compare(other, key) > 0);
+    const pair: [string, string] = [key, written(key, value)];
+    pairs.splice(place < 0 ? pairs.length : place, 0, pair);
+    return textOf(pairs);
+  }
 }
 
 /** Takes a name apart. One that is not of this form is all name. */
@@ -59,6 +77,17 @@ export function parseSeriesName(text: string): SeriesName {
     attributes.push([key, value]);
   }
   return { name, attributes };
+}
+
+function written(key: string, value: string): string {
+  return `${escape(key)}=${escape(value)}`;
+}
+
+function textOf(pairs: readonly [key: string, written: string][]): string {
+  if (pairs.length === 0) return "";
+  let text = `{${pairs[0][1]}`;
+  for (let i = 1; i < pairs.length; i++) text += `,${pairs[i][1]}`;
+  return `${text}}`;
 }
 
 function compare(a: string, b: string): number {

@@ -19,6 +19,15 @@ export interface SnapshotCounts {
   bytes: number;
 }
 
+/** How often the file is written. */
+export interface SnapshotPace {
+  readonly clock: Clock;
+  /** The cluster whose transactions are the rounds: each is written. */
+  readonly cluster: string;
+  /** Milliseconds from one round to the next. Without rounds it is written as often. */
+  readonly intervalMs: number;
+}
+
 /**
  * Keeps the snapshot: each round writes the latest figures of every node to `path`, once,
  * atomically. A node is encoded when its figures have changed, not at every write.
@@ -29,7 +38,7 @@ export class SnapshotPlugin implements Plugin {
   readonly #path: string;
   readonly #mode: number;
   readonly #pace:
-    | { readonly clock: Clock; readonly intervalMs: number }
+    | SnapshotPace
     | undefined;
   readonly #guard: (() => Promise<void>) | undefined;
   readonly #roster = new Roster();
@@ -46,13 +55,13 @@ export class SnapshotPlugin implements Plugin {
 
   /**
    * @param mode The file's permissions: 0o644 for Munin's `nobody`, or 0o600.
-   * @param pace If given, what data sources bring, each in its own time, is written only so often.
+   * @param pace If given, what comes at other times than the rounds is written only so often.
    * @param guard Asked before each write; what it throws keeps all from being touched.
    */
   constructor(
     path: string,
     mode: number,
-    pace?: { readonly clock: Clock; readonly intervalMs: number },
+    pace?: SnapshotPace,
     guard?: () => Promise<void>,
   ) {
     this.#guard = guard;
@@ -62,12 +71,11 @@ export class SnapshotPlugin implements Plugin {
   }
 
   async notify(cluster: Cluster): Promise<void> {
+    const known = this.#roster.size;
     this.#roster.update(cluster);
     this.#isBehind = true;
     const now = this.#pace?.clock.monotonic() ?? 0;
-    const isEarly = this.#pace !== undefined && cluster.source !== undefined &&
-      now - this.#writtenAt < this.#pace.intervalMs;
-    if (isEarly) return;
+    if (this.#isEarly(cluster, this.#roster.size > known, now)) return;
     this.#writtenAt = now;
     try {
       await this.#write();
@@ -76,6 +84,13 @@ export class SnapshotPlugin implements Plugin {
       this.#writtenAt = -Infinity;
       throw error;
     }
+  }
+
+  /** Whether what has come waits for what comes next. Somebody may be waiting for a new node. */
+  #isEarly(cluster: Cluster, isNew: boolean, now: number): boolean {
+    if (!this.#pace || cluster.name === this.#pace.cluster) return false;
+    const { intervalMs } = this.#pace;
+    return now - this.#writtenAt < (isNew ? intervalMs / 6 : intervalMs);
   }
 
   async stop(): Promise<void> {

@@ -2,15 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { getLogger } from "@logtape/logtape";
 import type { Clock, Timer } from "../clock.ts";
 import { DetailPool } from "../ganglia/xml/details.ts";
-import {
-  Code,
-  encodeStatus,
-  encodeSuccess,
-  type Encoding,
-  MEDIA_TYPES,
-  type Rejection,
-} from "../otlp/answer.ts";
-import { OtlpError } from "../otlp/error.ts";
+import type { Encoding, Rejection } from "../otlp/answer.ts";
 import { type Identity, identityOf } from "../otlp/identity.ts";
 import { decodeJson } from "../otlp/json.ts";
 import type { MetricsRequest, ResourceMetrics } from "../otlp/model.ts";
@@ -26,6 +18,14 @@ import {
 import type { Tree } from "../tree/tree.ts";
 import type { Handler } from "../web/route.ts";
 import { BodyError, BodyReader } from "./otlp_body.ts";
+import {
+  encodingOf,
+  failureOf,
+  refusal,
+  rejectionOf,
+  success,
+  unknownType,
+} from "./otlp_http.ts";
 import { defaultOtlpLimits, type OtlpLimits } from "./otlp_limits.ts";
 import {
   type Arrival,
@@ -58,12 +58,8 @@ export interface OtlpSourceOptions {
 const EARLY_MS = 1000;
 /** Figures after which others have their turn. */
 const BATCH = 5000;
-/** Reasons that an exporter is told. */
-const MOST_REASONS = 3;
 /** Things about which there was a complaint; then they are forgotten and may be said again. */
 const MOST_TOLD = 1000;
-/** Seconds after which an exporter that was sent away may come again. */
-const RETRY_SECONDS = 5;
 
 interface Member {
   readonly identity: Pick<Identity, "key" | "nickname">;
@@ -134,11 +130,6 @@ export class OtlpSource implements Source {
     return this.#status;
   }
 
-  /** Nodes that are known here, for tests. */
-  get size(): number {
-    return this.#members.size;
-  }
-
   start(): void {
     // Nodes that are known from before are gone, and forgotten, in their time.
     const { clock, tree } = this.#options;
@@ -195,7 +186,7 @@ export class OtlpSource implements Source {
         this.#take(await decoded(body, encoding, this.#limits), from)
       );
       this.#set({ lastSuccess: clock.now() });
-      return respond(encoding, 200, encodeSuccess(encoding, rejection));
+      return success(encoding, rejection);
     } catch (error) {
       const failed = failureOf(error);
       this.#set({
@@ -226,23 +217,29 @@ export class OtlpSource implements Source {
         { address: from, path: pathname },
       );
     }
-    return respond(encoding, 200, encodeSuccess(encoding));
+    return success(encoding);
   }
 
-  #take({ resources }: MetricsRequest, from: string): Rejection | undefined {
+  async #take(
+    { resources }: MetricsRequest,
+    from: string,
+  ): Promise<Rejection | undefined> {
     const { clock } = this.#options;
     const arrival = { now: clock.now(), monotonic: clock.monotonic() };
     const rejected: Rejected = new Map();
     for (const resource of resources) {
-      for (const [reason, count] of this.#takeOf(resource, arrival, from)) {
-        reject(rejected, reason, count);
-      }
+      const of = await this.#takeOf(resource, arrival, from);
+      for (const [reason, count] of of) reject(rejected, reason, count);
     }
     return rejectionOf(rejected);
   }
 
   /** Takes what is of one node. */
-  #takeOf(resource: ResourceMetrics, arrival: Arrival, from: string): Rejected {
+  async #takeOf(
+    resource: ResourceMetrics,
+    arrival: Arrival,
+    from: string,
+  ): Promise<Rejected> {
     const { tree } = this.#options;
     const { scopes, attributes } = resource;
     const identity = identityOf(attributes);
@@ -270,7 +267,9 @@ export class OtlpSource implements Source {
       });
       return new Map([[reason, countPoints(resource)]]);
     }
-    const rejected = member.node.take(scopes, process, arrival);
+    const rejected = await inSteps(
+      member.node.take(scopes, process, arrival),
+    );
     if (member.node.takenAt === arrival) {
       member.heardAt = arrival.monotonic;
       this.#heard(member, nickname, from);
@@ -432,33 +431,20 @@ export class OtlpSource implements Source {
   }
 }
 
-/** The encoding of a request, by its media type. */
-function encodingOf(request: Request): Encoding | undefined {
-  const [type] = (request.headers.get("content-type") ?? "").split(";");
-  const given = type.trim().toLowerCase();
-  return (Object.keys(MEDIA_TYPES) as Encoding[]).find((encoding) =>
-    MEDIA_TYPES[encoding] === given
-  );
-}
-
-function unknownType(request: Request): BodyError {
-  const given = oneLine(request.headers.get("content-type") ?? "none", 60);
-  return new BodyError(
-    415,
-    `the content type ${
-      JSON.stringify(given)
-    } is not known here; send application/x-protobuf or application/json (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf or http/json)`,
-  );
-}
-
-async function decoded(
+function decoded(
   body: Uint8Array,
   encoding: Encoding,
   limits: OtlpLimits,
 ): Promise<MetricsRequest> {
-  const steps = encoding === "json"
-    ? decodeJson(body, limits.decode)
-    : decodeProtobuf(body, limits.decode);
+  return inSteps(
+    encoding === "json"
+      ? decodeJson(body, limits.decode)
+      : decodeProtobuf(body, limits.decode),
+  );
+}
+
+/** Carries out steps; others have their turn in between. */
+async function inSteps<T>(steps: Generator<void, T>): Promise<T> {
   for (let step = steps.next();; step = steps.next()) {
     if (step.done) return step.value;
     await setImmediate();
@@ -471,57 +457,6 @@ function countPoints({ scopes }: ResourceMetrics): number {
     for (const { points } of metrics) count += points.length;
   }
   return count;
-}
-
-function rejectionOf(rejected: Rejected): Rejection | undefined {
-  if (rejected.size === 0) return undefined;
-  const reasons = [...rejected].map(([reason, count]) => `${count}: ${reason}`);
-  const more = reasons.length > MOST_REASONS ? "; and others" : "";
-  return {
-    count: rejected.values().reduce((sum, count) => sum + count, 0),
-    reason: `data points that were not taken: ${
-      reasons.slice(0, MOST_REASONS).join("; ")
-    }${more}`,
-  };
-}
-
-/** What went wrong, with its status; what is nobody's fault but ours is thrown on. */
-function failureOf(error: unknown): BodyError {
-  if (error instanceof BodyError) return error;
-  if (error instanceof OtlpError) {
-    return new BodyError(error.isTooLarge ? 413 : 400, error.message);
-  }
-  throw error;
-}
-
-const CODES: Readonly<Record<BodyError["status"], number>> = {
-  400: Code.invalidArgument,
-  408: Code.deadlineExceeded,
-  413: Code.resourceExhausted,
-  415: Code.unimplemented,
-  503: Code.unavailable,
-};
-
-function refusal(
-  { status, message }: BodyError,
-  encoding: Encoding,
-): Response {
-  const response = respond(
-    encoding,
-    status,
-    encodeStatus(encoding, CODES[status], message),
-  );
-  if (status === 503) response.headers.set("retry-after", `${RETRY_SECONDS}`);
-  return response;
-}
-
-function respond(
-  encoding: Encoding,
-  status: number,
-  body: Uint8Array<ArrayBuffer>,
-): Response {
-  const headers = { "content-type": MEDIA_TYPES[encoding] };
-  return new Response(body, { status, headers });
 }
 
 function namesOf(

@@ -29,16 +29,12 @@ export interface BodyLimits {
 export class BodyReader {
   readonly #limits: BodyLimits;
   readonly #clock: Clock;
+  /** Bytes that are held for bodies that are being received. */
   #underWay = 0;
 
   constructor(limits: BodyLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
-  }
-
-  /** Bytes that are held for bodies that are being received. */
-  get underWay(): number {
-    return this.#underWay;
   }
 
   /**

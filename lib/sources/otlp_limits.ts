@@ -26,7 +26,7 @@ export interface OtlpLimits {
 
 /** The limits in force unless a caller sets others. */
 export const defaultOtlpLimits: OtlpLimits = {
-  bodyBytes: 4 * 1024 * 1024,
+  bodyBytes: 8 * 1024 * 1024,
   underWayBytes: 64 * 1024 * 1024,
   bodyMs: 30_000,
   decode: defaultDecodeLimits,

@@ -16,6 +16,9 @@ import {
 const UNIT_LENGTH = 63;
 const DESCRIPTION_LENGTH = 500;
 
+/** Points, or buckets of them, after which others may have their turn. */
+const STEP = 1000;
+
 /** Why data points were not taken, and how many. */
 export type Rejected = Map<string, number>;
 
@@ -97,23 +100,30 @@ export class OtlpNode {
   }
 
   /**
-   * Takes what a resource has sent.
+   * Takes what a resource has sent, in steps, between which others may have their turn, but nobody
+   * may do anything with this node.
    * @param process What it says of its process; empty: nothing.
    * @returns What was not taken.
    */
-  take(
+  *take(
     scopes: readonly ScopeMetrics[],
     process: string,
     arrival: Arrival,
-  ): Rejected {
+  ): Generator<void, Rejected> {
     const rejected: Rejected = new Map();
-    const placed = this.#place(scopes, rejected);
+    const placed = yield* this.#place(scopes, rejected);
     if (!this.#isPresentProcess(placed, process, arrival)) {
       reject(rejected, EARLIER, placed.length);
       return rejected;
     }
     let taken = false;
+    let work = 0;
     for (const one of placed) {
+      work += workOf(one.point);
+      if (work >= STEP) {
+        work = 0;
+        yield;
+      }
       const fault = this.#takePoint(one, arrival.monotonic);
       if (fault === undefined) taken = true;
       else reject(rejected, fault);
@@ -171,7 +181,10 @@ export class OtlpNode {
     this.#former.clear();
   }
 
-  #place(scopes: readonly ScopeMetrics[], rejected: Rejected): Placed[] {
+  *#place(
+    scopes: readonly ScopeMetrics[],
+    rejected: Rejected,
+  ): Generator<void, Placed[]> {
     const placed: Placed[] = [];
     for (const { name: scope, metrics } of inOrder(scopes)) {
       for (const metric of metrics) {
@@ -183,6 +196,7 @@ export class OtlpNode {
           }
           const id = `${scope}\n${seriesName(metric.name, point.attributes)}`;
           placed.push({ id, scope, metric, point });
+          if (placed.length % STEP === 0) yield;
         }
       }
     }
@@ -464,6 +478,11 @@ export class OtlpNode {
       extra,
     });
   }
+}
+
+/** How many figures a point is, about. */
+function workOf(point: Point): number {
+  return point.type === "histogram" ? 1 + point.counts.length : 1;
 }
 
 /** By name, so that it does not matter in which order an exporter happens to send them. */

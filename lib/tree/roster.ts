@@ -30,6 +30,11 @@ export class Roster {
     }
   }
 
+  /** How many hosts there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** Every host, in order of arrival. */
   entries(): IterableIterator<RosterEntry> {
     return this.#entries.values();

@@ -148,6 +148,25 @@ Deno.test("changes that come together are all kept", async () => {
   );
 });
 
+Deno.test("a list that must not be written where it would be changes nothing", async () => {
+  await using context = await setUp();
+  const { path, tree } = context;
+  const retired = await Retired.open({
+    path,
+    mode: 0o644,
+    tree,
+    clock: new FakeClock(EPOCH),
+    guard: () => Promise.reject(new UserError("the base directory is gone")),
+  });
+  await assertRejects(
+    () => retired.retire("aaaa"),
+    UserError,
+    `cannot write "${path}": the base directory is gone; nothing has changed`,
+  );
+  await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+  assertEquals(retired.nodes, []);
+});
+
 Deno.test("a list that cannot be written changes nothing", async () => {
   await using context = await setUp();
   const { path, tree, told } = context;

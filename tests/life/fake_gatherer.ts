@@ -1,7 +1,7 @@
 /**
  * The command line with a gatherer that does nothing, and that as its environment says:
  * `FAKE=fail` cannot be started, `slow` never is ready, `exit` ends without a word, `throw` dies of a
- * fault, `stubborn` does not stop, `bad` has a configuration that cannot be used, `unwell` is not well, `many` has 10,000
+ * fault, `stubborn` does not stop, `lingers` stops and leaves something running, `bad` has a configuration that cannot be used, `unwell` is not well, `many` has 10,000
  * nodes. SIGUSR2 is a round. A program of its own: `deno run … fake_gatherer.ts serve --basedir DIR`.
  */
 import { getLogger } from "@logtape/logtape";
@@ -100,6 +100,7 @@ async function startFake(
     },
     async stop() {
       if (fake === "stubborn") await new Promise(() => {});
+      if (fake === "lingers") setInterval(() => {}, 1 << 30);
       logger.info("the fake has stopped");
     },
   };

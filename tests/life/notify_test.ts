@@ -160,7 +160,10 @@ Deno.test("a message cannot be given further lines", async () => {
   const manager = ServiceManager.fromEnvironment(
     environment({ NOTIFY_SOCKET: receiver.address }),
   )!;
-  await manager.status("all\nREADY=1");
-  assertEquals(await receiver.next(), ["STATUS=all READY=1"]);
+  await manager.stopping("all\nREADY=1");
+  assertEquals(await receiver.next(), [
+    "STOPPING=1",
+    "STATUS=stopping: all READY=1",
+  ]);
   await manager.close();
 });

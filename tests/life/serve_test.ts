@@ -139,22 +139,25 @@ Deno.test("a second signal ends at once", async () => {
   assertEquals((await child.process.status).signal, "SIGINT");
 });
 
-Deno.test("what does not stop is over after 5 s, and says so", async () => {
-  await using world = await World.make();
-  const children = [
-    world.spawn("serve", { FAKE: "stubborn" }),
-  ];
-  await children[0].until(FURL);
-  const begun = performance.now();
-  children[0].process.kill("SIGTERM");
-  const { code, stderr } = await children[0].outcome;
-  const took = performance.now() - begun;
-  assertEquals(code, 1);
-  assertMatch(
-    stderr,
-    /\ngatherer: not everything could be closed within 5 s of SIGTERM\n$/,
-  );
-  assert(took > 4900 && took < 8000, `${took} ms`);
+Deno.test("what does not stop, or leaves something running, is over after 5 s, and says so", async () => {
+  await Promise.all(["stubborn", "lingers"].map(async (FAKE) => {
+    await using world = await World.make();
+    const child = world.spawn("serve", { FAKE });
+    await child.until(FURL);
+    const begun = performance.now();
+    child.process.kill("SIGTERM");
+    // Should it never end.
+    const timer = setTimeout(() => child.process.kill("SIGKILL"), 20_000);
+    const { code, stderr } = await child.outcome;
+    clearTimeout(timer);
+    const took = performance.now() - begun;
+    assertEquals(code, 1, FAKE);
+    assertMatch(
+      stderr,
+      /\ngatherer: not everything could be closed within 5 s of SIGTERM\n$/,
+    );
+    assert(took > 4900 && took < 8000, `${FAKE}: ${took} ms`);
+  }));
 });
 
 Deno.test("a signal during a start that does not end is over after 5 s, too", async () => {
@@ -165,24 +168,32 @@ Deno.test("a signal during a start that does not end is over after 5 s, too", as
   assertEquals((await child.outcome).code, 1);
 });
 
-Deno.test("a foreground gatherer ends with its terminal", async () => {
-  await using world = await World.make();
-  // A terminal of its own, which is gone when script is.
-  const script = new Deno.Command("script", {
-    args: ["-qec", `exec ${world.words("serve").join(" ")}`, "/dev/null"],
-    stdin: "null",
-    stdout: "null",
-  }).spawn();
-  await world.until("gatherer.pid", "\n");
-  const pid = await world.pid();
-  await listening(world);
-  const free = world.free();
-  script.kill("SIGKILL");
-  await free;
-  assertEquals(await world.names(), []);
-  assert(pid !== undefined);
-  await script.status;
-});
+for (const redirected of ["", " 2>/dev/null"]) {
+  Deno.test(`a foreground gatherer${redirected} ends with its terminal`, async () => {
+    await using world = await World.make();
+    const command = `exec ${world.words("serve").join(" ")}${redirected}`;
+    // A terminal of its own, which is gone when script is.
+    const script = new Deno.Command("script", {
+      args: ["-qec", command, "/dev/null"],
+      stdin: "null",
+      stdout: "null",
+    }).spawn();
+    await world.until("gatherer.pid", "\n");
+    const pid = await world.pid();
+    assert(pid !== undefined);
+    await listening(world);
+    const free = world.free().then(() => "free");
+    script.kill("SIGKILL");
+    const overdue = Promise.withResolvers<void>();
+    const timer = setTimeout(overdue.resolve, 10_000);
+    const event = await Promise.race([free, overdue.promise]);
+    clearTimeout(timer);
+    if (!event) Deno.kill(pid, "SIGKILL");
+    assertEquals(event, "free");
+    assertEquals(await world.names(), []);
+    await script.status;
+  });
+}
 
 /** Resolves when there is a control socket, that is, a gatherer is ready. */
 async function listening(world: World): Promise<void> {

@@ -311,6 +311,27 @@ Deno.test("status: exit codes, and all of it as JSON", async () => {
   assertEquals((await world.run("status", ["--all", "--json"])).code, 2);
 });
 
+Deno.test("status: a log that cannot be written is not well", async () => {
+  await using world = await World.make();
+  const logs = world.beside("logs");
+  await Deno.mkdir(logs);
+  const log = ["--log-file", join(logs, "log")];
+  assertEquals((await world.run("start", log)).code, 0);
+  assertEquals((await world.run("status")).code, 0);
+  await Deno.remove(logs, { recursive: true });
+  assertEquals((await world.run("reload")).code, 0);
+  const lost = await world.run("status");
+  assertEquals(lost.code, 1);
+  assertMatch(
+    lost.stdout.replaceAll(/\s+/g, " "),
+    / not well lines cannot be written to the log file ".*log": no such file/,
+  );
+  await Deno.mkdir(logs);
+  assertEquals((await world.run("reload")).code, 0);
+  assertEquals((await world.run("status")).code, 0);
+  assertEquals((await world.run("stop")).code, 0);
+});
+
 Deno.test("a base directory whose path no socket could have", async () => {
   await using world = await World.make("x".repeat(200));
   assertEquals((await world.run("start")).code, 0);

@@ -426,3 +426,45 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name:
+    "promtool takes the configuration, rules and expressions of the documentation",
+  ignore,
+  async fn() {
+    const text = await Deno.readTextFile(
+      new URL("../../docs/openmetrics.md", import.meta.url),
+    );
+    const dir = await Deno.makeTempDir();
+    try {
+      const blocks = [...text.matchAll(/^```(yaml|promql)\n([^]*?)^```$/gm)];
+      const expressions: string[] = [];
+      for (const [, kind, block] of blocks) {
+        const name = /^# (\S+\.yml)$/m.exec(block)?.[1];
+        if (kind === "yaml") await Deno.writeTextFile(`${dir}/${name}`, block);
+        else expressions.push(...block.trim().split("\n"));
+      }
+      const rules = expressions.filter((line) => !line.startsWith("#")).map((
+        line,
+        index,
+      ) => `      - { record: "r${index}", expr: '${line}' }\n`);
+      assertEquals(rules.length, 9);
+      await Deno.writeTextFile(
+        `${dir}/expressions.yml`,
+        `groups:\n  - name: g\n    rules:\n${rules.join("")}`,
+      );
+      for (
+        const [args, found] of [
+          [["config", `${dir}/prometheus.yml`], "4 rules found"],
+          [["rules", `${dir}/expressions.yml`], "9 rules found"],
+        ] as const
+      ) {
+        const { code, output } = await promtool(["check", ...args], "");
+        assertEquals(code, 0, output);
+        assert(output.includes(found), output);
+      }
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+});

@@ -1,7 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { SnapshotPlugin } from "../../lib/plugins/snapshot.ts";
+import {
+  type SnapshotPace,
+  SnapshotPlugin,
+} from "../../lib/plugins/snapshot.ts";
 import { decodeSnapshot } from "../../lib/snapshot/codec.ts";
 import { Tree } from "../../lib/tree/tree.ts";
+import { FakeClock } from "../fake_clock.ts";
 
 function observe(tree: Tree, cluster: string, key: string, value: bigint) {
   tree.update(cluster, key, {
@@ -19,11 +23,11 @@ function observe(tree: Tree, cluster: string, key: string, value: bigint) {
   });
 }
 
-async function setUp() {
+async function setUp(pace?: SnapshotPace) {
   const dir = await Deno.makeTempDir();
   const path = `${dir}/stats.msgpack`;
   return {
-    plugin: new SnapshotPlugin(path, 0o644),
+    plugin: new SnapshotPlugin(path, 0o644, pace),
     read: async () => decodeSnapshot(await Deno.readFile(path)),
     [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
   };
@@ -82,4 +86,40 @@ Deno.test("each transaction is one write of the snapshot's size", async () => {
   assertEquals([writes, (await context.read()).length], [1, 1200]);
   await context.plugin.notify(tree.cluster("a"));
   assertEquals(context.plugin.counts, { writes: 2, bytes: bytes * 2 });
+});
+
+Deno.test("what comes between the rounds is written with them, a new node sooner, and all of it at the end", async () => {
+  const clock = new FakeClock();
+  await using context = await setUp({
+    clock,
+    cluster: "rounds",
+    intervalMs: 60_000,
+  });
+  const { plugin } = context;
+  const tree = new Tree();
+  const notify = async (cluster: string, key: string, value: bigint) => {
+    observe(tree, cluster, key, value);
+    await plugin.notify(tree.cluster(cluster));
+    return plugin.counts.writes;
+  };
+  assertEquals(await notify("rounds", "a", 1n), 1);
+  await clock.advance(5000);
+  assertEquals(await notify("web", "b", 1n), 1);
+  await clock.advance(5000);
+  // Each round is written, with what else has come.
+  assertEquals(await notify("rounds", "a", 2n), 2);
+  assertEquals((await context.read()).length, 2);
+  await clock.advance(9_999);
+  assertEquals(await notify("web", "c", 1n), 2);
+  await clock.advance(1);
+  assertEquals(await notify("web", "d", 1n), 3);
+  assertEquals((await context.read()).length, 4);
+  await clock.advance(59_999);
+  assertEquals(await notify("web", "d", 2n), 3);
+  // Without rounds it is written as often as with them.
+  await clock.advance(1);
+  assertEquals(await notify("web", "d", 3n), 4);
+  assertEquals(await notify("web", "d", 4n), 4);
+  await plugin.stop();
+  assertEquals((await context.read()).at(-1)!.counters.get("c"), 4n);
 });

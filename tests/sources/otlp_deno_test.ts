@@ -38,8 +38,9 @@ class Gatherer implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** Waits for an observation that is as it should be. */
+  /** Waits for an observation that is as it should be, as long as the program runs. */
   async observation(
+    program: Program,
     key: string,
     isWanted: (figures: Map<string, Metric>) => boolean,
   ): Promise<[Observation, Map<string, Metric>]> {
@@ -56,7 +57,7 @@ class Gatherer implements AsyncDisposable {
     };
     const end = this.tree.onCommit(look);
     look();
-    const found = await promise;
+    const found = await Promise.race([promise, program.ended]);
     end();
     return found;
   }
@@ -67,12 +68,19 @@ class Gatherer implements AsyncDisposable {
   }
 }
 
+interface Program {
+  /** Rejects when it ends before it is told to. */
+  readonly ended: Promise<never>;
+  /** Lets it end; gives what it has complained about. */
+  end(): Promise<string>;
+}
+
 /** Runs a program as an operator would; it ends with its input. */
 function run(
   program: string,
   endpoint: string,
   env: Record<string, string> = {},
-): { end(): Promise<string> } {
+): Program {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -91,10 +99,20 @@ function run(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const output = child.output();
+  let isTold = false;
+  const ended = output.then(({ stderr }): Promise<never> =>
+    isTold
+      ? new Promise(() => {})
+      : Promise.reject(new Error(new TextDecoder().decode(stderr)))
+  );
+  ended.catch(() => {});
   return {
+    ended,
     async end() {
+      isTold = true;
       await child.stdin.close();
-      const { success, stderr } = await child.output();
+      const { success, stderr } = await output;
       const text = new TextDecoder().decode(stderr);
       assert(success, text);
       return text;
@@ -121,6 +139,7 @@ for (
     const broken = fine.replace("200", "500");
     const name = "http.server.request.duration";
     const [observation, figures] = await gatherer.observation(
+      program,
       "otlp/web",
       (figures) => figures.get(`${name}.count${broken}`)?.value === 1n,
     );
@@ -134,9 +153,7 @@ for (
     assertEquals([sum.slope, sum.detail!.units], ["positive", "s"]);
     assertEquals(
       figures.get(
-        `${name}.bucket${
-          fine.replace("{", "{").replace("network", "le=+Inf,network")
-        }`,
+        `${name}.bucket${fine.replace("network", "le=+Inf,network")}`,
       )?.value,
       5n,
     );
@@ -193,6 +210,7 @@ Deno.test("a program's own instruments are in the tree and in the snapshot, exac
         OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality,
       });
       const [{ incarnation }] = await gatherer.observation(
+        program,
         key,
         (figures) =>
           figures.has("shop.visits") &&
@@ -235,6 +253,7 @@ Deno.test("a program that is started anew is a new incarnation of its node", asy
     });
     const before = incarnations.at(-1);
     const [{ incarnation }] = await gatherer.observation(
+      program,
       "otlp/shop",
       (figures) =>
         figures.get("shop.orders")?.value === 2.5 &&

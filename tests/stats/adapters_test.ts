@@ -1,17 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { metrics } from "npm:@opentelemetry/api@1.9.1";
-import {
-  AggregationType,
-  MeterProvider,
-} from "npm:@opentelemetry/sdk-metrics@3.1.1";
-import { MeterProvider as MeterProvider2 } from "npm:@opentelemetry/sdk-metrics@2.0.1";
-import {
-  Counter,
-  Gauge,
-  Histogram,
-  Registry,
-  Summary,
-} from "npm:prom-client@15.1.3";
+import { metrics } from "@opentelemetry/api";
+import { AggregationType, MeterProvider } from "@opentelemetry/sdk-metrics";
+import { MeterProvider as MeterProvider2 } from "@opentelemetry/sdk-metrics-2";
+import { Counter, Gauge, Histogram, Registry, Summary } from "prom-client";
 import {
   OpenTelemetryReader,
   ProducedStats,

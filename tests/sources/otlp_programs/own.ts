@@ -1,5 +1,5 @@
 /** A program with instruments of its own, which then waits for the end of its input. */
-import { metrics } from "npm:@opentelemetry/api@1.9.1";
+import { metrics } from "@opentelemetry/api";
 
 const meter = metrics.getMeter("shop", "1.2.3");
 const orders = meter.createCounter("shop.orders", {
