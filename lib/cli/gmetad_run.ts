@@ -113,12 +113,12 @@ async function runInForeground(
         ...gathererOptions(conf, basedir),
         clock: systemClock,
         file: options.conf,
-        load() {
+        async load() {
           const conf = loadConf(options);
           return {
             options: gathererOptions(conf, basedirOf(conf)),
             file: options.conf,
-            adopt: log && (() => log!.adopt(logSettings(conf))),
+            ...await log?.reloaded(logSettings(conf)),
           };
         },
       }),

@@ -51,15 +51,11 @@ export async function serve(args: readonly string[]): Promise<number> {
         ...gatherer,
         clock: systemClock,
         file,
-        load() {
+        async load() {
           const { gatherer, log, file, complaints } = loadConfig("serve", args);
           // What a start can do without is no reason to give up what works.
           if (complaints.length > 0) throw new UserError(complaints[0]);
-          return {
-            options: gatherer,
-            file,
-            adopt: opened && (() => opened!.adopt(log)),
-          };
+          return { options: gatherer, file, ...await opened?.reloaded(log) };
         },
       }),
   });

@@ -1,5 +1,7 @@
 import { join } from "@std/path";
 import type { Clock } from "../clock.ts";
+import type { LoadedOptions } from "../gatherer/gatherer.ts";
+import type { OwnSetting } from "../gatherer/plan.ts";
 import { LOG_NAME } from "../life/detach.ts";
 import { Starter } from "../life/starter.ts";
 import { configureLogging, type LogHandle } from "../log/configure.ts";
@@ -36,15 +38,19 @@ export class StartedLog {
     return new StartedLog(basedir, handle, settings);
   }
 
-  /**
-   * Follows other settings from now on.
-   * @returns What takes it back.
-   * @throws UserError when they cannot be followed; then nothing is changed.
-   */
-  async adopt(wanted: LogSettings): Promise<() => Promise<void>> {
+  /** What a reload does that finds these settings. */
+  async reloaded(
+    wanted: LogSettings,
+  ): Promise<Pick<LoadedOptions, "adopt" | "around">> {
     const before = this.#settings;
-    await this.#follow(await detached(wanted, this.#basedir));
-    return () => this.#follow(before);
+    const after = await detached(wanted, this.#basedir);
+    return {
+      around: { before: shown(before), after: shown(after) },
+      adopt: async () => {
+        await this.#follow(after);
+        return () => this.#follow(before);
+      },
+    };
   }
 
   /** Why lines are being lost at this moment; empty: none are. */
@@ -82,4 +88,18 @@ async function detached(
     file: settings.file ?? join(basedir, LOG_NAME),
     journal: "no",
   };
+}
+
+/** Settings as a plan shows them. */
+function shown(settings: LogSettings): OwnSetting[] {
+  const { level, format, file, maxBytes, keep, syslog, journal } = settings;
+  return Object.entries({
+    "the log level": level,
+    "the form of log lines": format,
+    "the log file": file ?? "none",
+    "the size of a log file": maxBytes === 0 ? "any" : `${maxBytes} bytes`,
+    "the log files that are kept": keep,
+    "the syslog": syslog ?? "none",
+    "whether stderr is the journal": journal,
+  }).map(([name, settings]) => ({ name, settings, takes: "at once" }));
 }

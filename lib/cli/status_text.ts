@@ -37,11 +37,14 @@ export function statusText(
         ? ""
         : `; started ${ago(status.startedAt, now)}`),
     ]),
-    ...field("last round", [
-      `${ago(status.lastRound, now)}; ${
-        plural(status.rounds, "round")
-      }, one every ${status.intervalSeconds} s`,
-    ]),
+    // Only of nodes that attach: other sources have a pace of their own.
+    ...(status.sources.some(({ kind }) => kind === "foolscap")
+      ? field("last round", [
+        `${ago(status.lastRound, now)}; ${
+          plural(status.rounds, "round")
+        }, one every ${status.intervalSeconds} s`,
+      ])
+      : []),
     ...field(
       "configuration",
       [

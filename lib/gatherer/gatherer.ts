@@ -64,6 +64,11 @@ export interface LoadedOptions {
    * @throws UserError when it cannot be; then nothing is changed.
    */
   adopt?(): Promise<() => Promise<void>>;
+  /** The same as settings, as they are and as they will be, for the plan. */
+  readonly around?: {
+    readonly before: readonly OwnSetting[];
+    readonly after: readonly OwnSetting[];
+  };
 }
 
 /** What a gatherer has around it. */
@@ -338,9 +343,10 @@ export async function startGatherer(
     }
     const next = await load();
     const effective = withoutPostponed(next.options, options);
+    const { before, after } = next.around ?? { before: [], after: [] };
     const plan = makePlan(parts.specs, partsOf(effective), {
-      before: ownSettings(options),
-      after: ownSettings(next.options),
+      before: [...ownSettings(options), ...before],
+      after: [...ownSettings(next.options), ...after],
     });
     const takeBack = await next.adopt?.();
     try {

@@ -11,7 +11,7 @@
  */
 import type { Metric } from "../tree/metric.ts";
 import { numberText, seconds } from "./numbers.ts";
-import type { MetricKind } from "./names.ts";
+import { type MetricKind, splitName } from "./names.ts";
 import type { Group } from "./survey.ts";
 import {
   type FamilyHead,
@@ -25,6 +25,8 @@ import {
 interface Column {
   readonly group: Group;
   readonly index: number;
+  /** What they have behind the labels of the host. */
+  readonly labels: string;
 }
 
 type Family = Partial<Record<MetricKind, Column[]>>;
@@ -40,7 +42,7 @@ export function* familyTexts(
 ): Generator<string> {
   const families = new Map<string, Family>();
   for (const group of groups) {
-    const { layout: { families: names, kinds } } = group;
+    const { families: names, kinds, labels } = group.layout;
     for (let index = 0; index < names.length; index++) {
       if (index % STEP_METRICS === 0) yield "";
       const name = names[index];
@@ -48,8 +50,9 @@ export function* familyTexts(
       let family = families.get(name);
       if (!family) families.set(name, family = {});
       const columns = family[kinds[index]];
-      if (columns) columns.push({ group, index });
-      else family[kinds[index]] = [{ group, index }];
+      const column = { group, index, labels: labels[index] };
+      if (columns) columns.push(column);
+      else family[kinds[index]] = [column];
     }
   }
   for (const [name, { gauge, counter, info }] of families) {
@@ -63,7 +66,12 @@ export function* familyTexts(
   }
 }
 
-type SampleOf = (metric: Metric, host: Group["hosts"][number]) => string;
+/** @param more What stands behind the labels of the host. */
+type SampleOf = (
+  metric: Metric,
+  host: Group["hosts"][number],
+  more: string,
+) => string;
 
 /** The head before the first sample, if there is any, and the samples. */
 function* samples(
@@ -73,10 +81,10 @@ function* samples(
 ): Generator<string> {
   let text = "";
   let hasHead = false;
-  for (const { group: { hosts }, index } of columns) {
+  for (const { group: { hosts }, index, labels } of columns) {
     for (const host of hosts) {
       const metric = host.metrics[index];
-      const sample = sampleOf(metric, host);
+      const sample = sampleOf(metric, host, labels);
       if (sample === "") continue;
       if (!hasHead) {
         text += headOf(metric);
@@ -100,8 +108,8 @@ function gaugeTexts(
   return samples(
     columns,
     (metric) => headText(headOf(name, "gauge", metric), format),
-    ({ value }, { labels }) =>
-      value === null ? "" : `${name}${labels}${numberText(value)}\n`,
+    ({ value }, { labels }, more) =>
+      value === null ? "" : `${name}{${labels}${more}} ${numberText(value)}\n`,
   );
 }
 
@@ -118,7 +126,8 @@ function counterTexts(
   return samples(
     columns,
     head,
-    (metric, host) => total(metric, host) + created(metric, host),
+    (metric, host, more) =>
+      total(metric, host, more) + created(metric, host, more),
   );
 }
 
@@ -142,15 +151,17 @@ function* splitTexts(
 }
 
 function totalOf(name: string): SampleOf {
-  return ({ value }, { labels }) =>
-    value === null ? "" : `${name}_total${labels}${numberText(value)}\n`;
+  return ({ value }, { labels }, more) =>
+    value === null
+      ? ""
+      : `${name}_total{${labels}${more}} ${numberText(value)}\n`;
 }
 
 function createdOf(name: string): SampleOf {
-  return ({ value }, { labels, began }) =>
+  return ({ value }, { labels, began }, more) =>
     value === null || began === undefined
       ? ""
-      : `${name}_created${labels}${numberText(seconds(began))}\n`;
+      : `${name}_created{${labels}${more}} ${numberText(seconds(began))}\n`;
 }
 
 function infoTexts(
@@ -169,8 +180,8 @@ function infoTexts(
           : headOf(name, "info", metric),
         format,
       ),
-    ({ text = "" }, { labels }) =>
-      `${sample}${labels.slice(0, -2)},value="${
+    ({ text = "" }, { labels }, more) =>
+      `${sample}{${labels}${more},value="${
         labelValue(text.slice(0, MOST_TEXT))
       }"} 1\n`,
   );
@@ -180,8 +191,9 @@ function infoTexts(
 function headOf(
   name: string,
   type: FamilyHead["type"],
-  { name: original, detail }: Metric,
+  { name: whole, detail }: Metric,
 ): FamilyHead {
+  const { original } = splitName(whole, "gauge");
   const unit = detail?.units.trim() ?? "";
   const described = extraOf(detail, "DESC") ?? extraOf(detail, "TITLE");
   return {

@@ -7,15 +7,18 @@
  */
 import type { Metric } from "../tree/metric.ts";
 import { kindOf } from "./kind.ts";
-import { familyName, type MetricKind } from "./names.ts";
+import { type MetricKind, splitName } from "./names.ts";
+import { labelsText } from "./text.ts";
 
 /** The metrics of some hosts that are alike, but for their values. */
 export interface Layout {
   readonly names: readonly string[];
   readonly kinds: readonly MetricKind[];
+  /** What stands behind the host's labels: `,name="value",…`, or nothing. */
+  readonly labels: readonly string[];
   /**
-   * The name of each metric's family; `undefined`: it is a second of the same name and kind, which
-   * is not shown.
+   * The name of each metric's family; `undefined`: it is a second of the same name, labels and
+   * kind, which is not shown.
    */
   readonly families: readonly (string | undefined)[];
 }
@@ -67,18 +70,23 @@ function* makeLayout(metrics: readonly Metric[]): Generator<void, Layout> {
   const seen = new Set<string>();
   const names: string[] = [];
   const kinds: MetricKind[] = [];
+  const labels: string[] = [];
   const families: (string | undefined)[] = [];
   for (const metric of metrics) {
     const { name } = metric;
     const kind = kindOf(metric);
-    const id = `${kind} ${name}`;
-    families.push(seen.has(id) ? undefined : familyName(name));
+    const { family, labels: own } = splitName(name, kind);
+    // To readers an empty label is none.
+    const text = labelsText(own.filter(([, value]) => value !== ""));
+    const id = `${kind} ${family} ${text}`;
+    families.push(seen.has(id) ? undefined : family);
     seen.add(id);
     names.push(name);
     kinds.push(kind);
+    labels.push(text && `,${text}`);
     if (names.length % STEP === 0) yield;
   }
-  return { names, kinds, families };
+  return { names, kinds, labels, families };
 }
 
 function isOf(

@@ -8,17 +8,24 @@
  * - A name that then would begin with a digit or `_`, be empty, or be one that Prometheus or this
  *   program uses itself (`up`, `scrape_…`, `ALERTS…`, `gatherer_…`) gets an `x` in front; so does one
  *   that looks as if it had.
- * - A name that then would end like those that OpenMetrics makes itself (`_total`, `_created`,
- *   `_info`, `_count`, `_sum`, `_bucket`, `_gcount`, `_gsum`) gets `_value` at its end; so does one
- *   that looks as if it had.
+ * - A name that then would end like those that are made here (`_total`, `_created`, `_info`), and a
+ *   gauge's that would end like part of a histogram (`_count`, `_sum`, `_bucket`, `_gcount`, `_gsum`),
+ *   gets `_value` at its end; so does one that looks as if it had.
  *
  * That is the name of the family; its samples have a suffix by their kind: see
- * {@linkcode sampleName}.
+ * {@linkcode sampleName}. Where a name has attributes, as `lib/otlp/series_name.ts` writes them,
+ * these become labels, by the first two rules: see {@linkcode splitName}.
  *
  * Source of what is allowed and reserved: OpenMetrics 1.0, "MetricFamily", "Suffixes" and the ABNF.
  *
  * @module
  */
+
+import {
+  metricText,
+  parseSeriesName,
+  seriesName,
+} from "../otlp/series_name.ts";
 
 /** What a metric is: a value of the moment, one that only grows, or a text. */
 export type MetricKind = "gauge" | "counter" | "info";
@@ -32,34 +39,106 @@ const TOKEN = /_x([0-9a-f]{1,6})_|_dash_|__|[^]/g;
 const TAKEN = "(?:[0-9_]|$|up$|scrape_(?!_)|ALERTS|gatherer_(?!_))";
 const WANTS_PREFIX = new RegExp(`^x*${TAKEN}`);
 const HAS_PREFIX = new RegExp(`^x+${TAKEN}`);
-const RESERVED = "_(?:total|created|info|count|sum|bucket|gcount|gsum)";
 const VALUE = "_value";
-const WANTS_SUFFIX = new RegExp(`${RESERVED}(?:${VALUE})*$`);
-const HAS_SUFFIX = new RegExp(`${RESERVED}(?:${VALUE})+$`);
+const RESERVED = "total|created|info";
+const GAUGE_RESERVED = `${RESERVED}|count|sum|bucket|gcount|gsum`;
+const ENDS = { any: endsOf(RESERVED), gauge: endsOf(GAUGE_RESERVED) };
 
-/** The name of the family of a metric, whatever its kind is. */
-export function familyName(original: string): string {
+function endsOf(words: string): { wants: RegExp; has: RegExp } {
+  return {
+    wants: new RegExp(`_(?:${words})(?:${VALUE})*$`),
+    has: new RegExp(`_(?:${words})(?:${VALUE})+$`),
+  };
+}
+
+/** Labels of every series, and that of a text, are no attribute's. */
+const TAKEN_LABELS = "(?:[0-9_]|$|(?:cluster|node|key|value)$)";
+const WANTS_LABEL_PREFIX = new RegExp(`^x*${TAKEN_LABELS}`);
+const HAS_LABEL_PREFIX = new RegExp(`^x+${TAKEN_LABELS}`);
+
+/** What the name of a metric becomes. */
+export interface SplitName {
+  /** What is named, without attributes; the same for every kind. */
+  readonly original: string;
+  /** {@linkcode familyName} of that. */
+  readonly family: string;
+  /** Names and values, in the order of the attributes. */
+  readonly labels: readonly (readonly [name: string, value: string])[];
+}
+
+/** Makes a family and labels of a metric's name. No two names have the same. */
+export function splitName(name: string, kind: MetricKind): SplitName {
+  if (name.endsWith("}")) {
+    const { name: plain, attributes } = parseSeriesName(name);
+    // What is written in another way is a name like any other.
+    if (attributes.length > 0 && seriesName(plain, attributes) === name) {
+      const original = metricText(plain);
+      const family = familyName(original, kind);
+      const labels = attributes.map(([key, value]) =>
+        [labelName(key), value] as const
+      );
+      return { original, family, labels };
+    }
+  }
+  return { original: name, family: familyName(name, kind), labels: [] };
+}
+
+/**
+ * The name that {@linkcode splitName} was given.
+ * @returns `undefined` if it makes this of no name.
+ */
+export function joinName(
+  { family, labels }: Pick<SplitName, "family" | "labels">,
+  kind: MetricKind,
+): string | undefined {
+  const original = originalName(family, kind);
+  if (original === undefined || labels.length === 0) return original;
+  const keys = labels.map(([label]) => originalLabel(label));
+  const attributes = labels.map(([, value], index): [string, string] => [
+    keys[index] ?? "",
+    value,
+  ]);
+  const name = original + seriesName("", attributes);
+  return keys.includes(undefined) || splitName(name, kind).family !== family
+    ? undefined
+    : name;
+}
+
+function labelName(key: string): string {
+  const name = escapeName(key);
+  return WANTS_LABEL_PREFIX.test(name) ? `x${name}` : name;
+}
+
+function originalLabel(label: string): string | undefined {
+  const name = HAS_LABEL_PREFIX.test(label) ? label.slice(1) : label;
+  const key = unescapeName(name);
+  return labelName(key) === label ? key : undefined;
+}
+
+/** The name of the family of a metric. */
+export function familyName(original: string, kind: MetricKind): string {
   let name = escapeName(original);
   if (WANTS_PREFIX.test(name)) name = `x${name}`;
-  return WANTS_SUFFIX.test(name) ? name + VALUE : name;
+  return endsFor(kind).wants.test(name) ? name + VALUE : name;
 }
 
 /**
  * The name that {@linkcode familyName} was given.
  * @returns `undefined` if it makes this of no name.
  */
-export function originalName(family: string): string | undefined {
+export function originalName(
+  family: string,
+  kind: MetricKind,
+): string | undefined {
   let name = family;
-  if (HAS_SUFFIX.test(name)) name = name.slice(0, -VALUE.length);
+  if (endsFor(kind).has.test(name)) name = name.slice(0, -VALUE.length);
   if (HAS_PREFIX.test(name)) name = name.slice(1);
-  const original = name.replace(TOKEN, (token, code?: string) => {
-    if (code === undefined) {
-      return token === "__" ? "." : token === "_dash_" ? "-" : token;
-    }
-    const point = parseInt(code, 16);
-    return point > 0x10ffff ? token : String.fromCodePoint(point);
-  });
-  return familyName(original) === family ? original : undefined;
+  const original = unescapeName(name);
+  return familyName(original, kind) === family ? original : undefined;
+}
+
+function endsFor(kind: MetricKind): typeof ENDS.any {
+  return kind === "gauge" ? ENDS.gauge : ENDS.any;
 }
 
 /** The name of the samples of a family: what PromQL calls the metric. */
@@ -80,13 +159,13 @@ export function readSampleName(
   sample: string,
 ): { readonly original: string; readonly kind: MetricKind } | undefined {
   const [, family, suffix] = /^(.*?)(?:_(total|created|info))?$/s.exec(sample)!;
-  const original = originalName(family);
-  if (original === undefined) return undefined;
   const kind = suffix === undefined
     ? "gauge"
     : suffix === "info"
     ? "info"
     : "counter";
+  const original = originalName(family, kind);
+  if (original === undefined) return undefined;
   return { original, kind };
 }
 
@@ -108,4 +187,14 @@ function escapeChar(char: string, next: string): string {
   if (char === "-") return "_dash_";
   if (char === "_" && !MISREAD.test(next)) return "_";
   return `_x${char.codePointAt(0)!.toString(16)}_`;
+}
+
+function unescapeName(name: string): string {
+  return name.replace(TOKEN, (token, code?: string) => {
+    if (code === undefined) {
+      return token === "__" ? "." : token === "_dash_" ? "-" : token;
+    }
+    const point = parseInt(code, 16);
+    return point > 0x10ffff ? token : String.fromCodePoint(point);
+  });
 }

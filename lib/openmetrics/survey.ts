@@ -31,7 +31,7 @@ export interface SeenHost {
 
 /** The present figures of a host. */
 export interface ShownHost {
-  /** `{cluster="…",node="…",key="…"} `. */
+  /** `cluster="…",node="…",key="…"`. */
   readonly labels: string;
   readonly metrics: readonly Metric[];
   /** When its counters began at nought, in milliseconds since the epoch. */
@@ -92,7 +92,7 @@ export function* survey(
       let group = groups.get(layout);
       if (!group) groups.set(layout, group = { layout, hosts: [] });
       group.hosts.push({
-        labels: `{${labels}} `,
+        labels,
         metrics,
         began: countersBegan(host),
       });

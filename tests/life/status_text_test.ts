@@ -143,6 +143,8 @@ Deno.test("all nodes, and none", () => {
     style,
   );
   assert(none.endsWith("nodes          none\nwell           yes\n"));
+  // Nothing can attach.
+  assert(!none.includes("last round"));
 });
 
 Deno.test("no line is wider than a terminal, but for words that are", () => {

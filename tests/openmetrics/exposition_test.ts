@@ -2,12 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   familyName,
+  joinName,
   readSampleName,
   sampleName,
 } from "../../lib/openmetrics/names.ts";
 import { Exposition } from "../../lib/openmetrics/exposition.ts";
 import { kindOf } from "../../lib/openmetrics/kind.ts";
 import { numberText } from "../../lib/openmetrics/numbers.ts";
+import { seriesName } from "../../lib/otlp/series_name.ts";
 import type { Format } from "../../lib/openmetrics/text.ts";
 import type { Host, HostDetail } from "../../lib/tree/host.ts";
 import type { Metric } from "../../lib/tree/metric.ts";
@@ -147,6 +149,40 @@ a_info{cluster="c",node="k3",key="k3",value="three"} 1
       { name, type, samples },
     ) => [name, type, samples.length]),
     [["a", "gauge", 2], ["a_total", "counter", 2], ["a_info", "gauge", 1]],
+  );
+});
+
+Deno.test("attributes in names are labels of one family", () => {
+  const text = expose([clusterOf(
+    "otlp",
+    nodeWith("k1", [
+      counter("http.requests{http.route=/a,key=1}", 1n),
+      counter('http.requests{http.route=/"b"}', 2n),
+      counter("http.requests", 3n),
+      // To readers that is the one before.
+      counter("http.requests{http.route=}", 4n),
+      { ...gauge("os{value=x}", null), text: "y" },
+    ], { began: NOW }),
+    nodeWith("k2", [counter("http.requests{http.route=/a,key=1}", 5n)]),
+  )], "openmetrics");
+  readStrictly(text, true);
+  const labels = (key: string) => `cluster="otlp",node="${key}",key="${key}"`;
+  assertEquals(
+    gathered(text),
+    `\
+# TYPE http__requests counter
+# HELP http__requests http.requests
+http__requests_total{${labels("k1")},http__route="/a",xkey="1"} 1
+http__requests_created{${labels("k1")},http__route="/a",xkey="1"} 1700000000.0
+http__requests_total{${labels("k1")},http__route="/\\"b\\""} 2
+http__requests_created{${labels("k1")},http__route="/\\"b\\""} 1700000000.0
+http__requests_total{${labels("k1")}} 3
+http__requests_created{${labels("k1")}} 1700000000.0
+http__requests_total{${labels("k2")},http__route="/a",xkey="1"} 5
+# TYPE os info
+# HELP os os
+os_info{${labels("k1")},xvalue="x",value="y"} 1
+`,
   );
 });
 
@@ -371,6 +407,8 @@ Deno.test("the gatherer tells of itself, its sources, its plugins and grids belo
 
 const names = fc.oneof(
   fc.constantFrom(
+    "a_sum",
+    "a_sum_value",
     "a",
     "a.b",
     "a_b",
@@ -381,6 +419,13 @@ const names = fc.oneof(
     "",
   ),
   fc.string({ unit: "binary", maxLength: 6 }),
+  fc.tuple(
+    fc.constantFrom("a", "a.b", "a_sum", "a_sum_value"),
+    fc.constantFrom("b", "c.d", "key", "value"),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
+  ).map(([name, key, value]) =>
+    seriesName(name, [[key, value.replaceAll("\0", "-")]])
+  ),
 );
 const values = fc.oneof(
   fc.constant(null),
@@ -429,10 +474,15 @@ Deno.test("property: whatever nodes report, both formats are valid and have each
       for (const { name, labels, value } of samplesOf(text)) {
         const metric = readSampleName(name);
         if (!metric || name.endsWith("_created")) continue;
-        const { original, kind } = metric;
+        const { kind } = metric;
+        const { cluster: _, node: __, key, value: said, ...rest } = labels;
+        const original = joinName({
+          family: familyName(metric.original, kind),
+          labels: Object.entries(rest),
+        }, kind);
         found.set(
-          JSON.stringify([labels.key, original, kind]),
-          kind === "info" ? labels.value : value,
+          JSON.stringify([key, original, kind]),
+          kind === "info" ? said : value,
         );
       }
       const expected = new Map<string, string>();
@@ -487,6 +537,6 @@ Deno.test("the names of the gatherer's own families are those of no gathered met
   const text = expose([clusterOf("c", nodeWith("n", []))], "prometheus");
   for (const { name } of readStrictly(text, false)) {
     assertEquals(readSampleName(name), undefined, name);
-    assert(sampleName(familyName(name), "gauge") !== name);
+    assert(sampleName(familyName(name, "gauge"), "gauge") !== name);
   }
 });

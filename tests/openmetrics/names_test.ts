@@ -2,15 +2,23 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
   familyName,
+  joinName,
   type MetricKind,
   originalName,
   readSampleName,
   sampleName,
+  splitName,
 } from "../../lib/openmetrics/names.ts";
+
+import { seriesName } from "../../lib/otlp/series_name.ts";
 
 /** What the ABNF of OpenMetrics allows, without what is reserved. */
 const ALLOWED = /^[A-Za-z][A-Za-z0-9_]*$/;
-const RESERVED_END = /_(?:total|created|info|count|sum|bucket|gcount|gsum)$/;
+const RESERVED_END = {
+  counter: /_(?:total|created|info)$/,
+  info: /_(?:total|created|info)$/,
+  gauge: /_(?:total|created|info|count|sum|bucket|gcount|gsum)$/,
+};
 
 const cases: readonly (readonly [original: string, family: string])[] = [
   ["load_one", "load_one"],
@@ -69,14 +77,15 @@ const cases: readonly (readonly [original: string, family: string])[] = [
   ["job_created", "job_created_value"],
   ["os_info", "os_info_value"],
   ["connection_count", "connection_count_value"],
+  ["helper.encoding_count", "helper__encoding_count_value"],
   ["total", "total"],
   ["_total", "x_total_value"],
 ];
 
 for (const [original, family] of cases) {
   Deno.test(`the family of ${JSON.stringify(original)} is ${family}`, () => {
-    assertEquals(familyName(original), family);
-    assertEquals(originalName(family), original);
+    assertEquals(familyName(original, "gauge"), family);
+    assertEquals(originalName(family, "gauge"), original);
   });
 }
 
@@ -85,13 +94,17 @@ Deno.test("a sample's name has its kind's suffix, and tells the original and the
     ["storage_server.allocate", "counter", "storage_server__allocate_total"],
     ["requests_total", "counter", "requests_total_value_total"],
     ["mem_total", "gauge", "mem_total_value"],
+    ["request.size.sum", "counter", "request__size__sum_total"],
+    ["request_count", "counter", "request_count_total"],
+    ["request_count_value", "counter", "request_count_value_total"],
+    ["request_count_value", "gauge", "request_count_value_value"],
     ["os_name", "info", "os_name_info"],
     ["total", "gauge", "total"],
     ["a_", "counter", "a__total"],
     ["a.total", "gauge", "a__total_value"],
   ];
   for (const [original, kind, sample] of cases) {
-    assertEquals(sampleName(familyName(original), kind), sample);
+    assertEquals(sampleName(familyName(original, kind), kind), sample);
     assertEquals(readSampleName(sample), { original, kind });
   }
   assertEquals(readSampleName("requests_created"), {
@@ -117,7 +130,7 @@ Deno.test("a name that the rule never makes is no metric's", () => {
       "xa_total",
     ]
   ) {
-    assertEquals(originalName(name), undefined, name);
+    assertEquals(originalName(name, "gauge"), undefined, name);
   }
 });
 
@@ -148,16 +161,78 @@ const kinds = fc.constantFrom<MetricKind>("gauge", "counter", "info");
 Deno.test("property: every name comes back, and what it becomes is allowed", () => {
   fc.assert(
     fc.property(names, kinds, (original, kind) => {
-      const family = familyName(original);
+      const family = familyName(original, kind);
       assert(ALLOWED.test(family), family);
-      assert(!RESERVED_END.test(family), family);
-      assertEquals(originalName(family), original);
+      assert(!RESERVED_END[kind].test(family), family);
+      assertEquals(originalName(family, kind), original);
       assertEquals(readSampleName(sampleName(family, kind)), {
         original,
         kind,
       });
     }),
     { numRuns: 5000 },
+  );
+});
+
+Deno.test("attributes in a name are labels", () => {
+  const cases: [string, string, [string, string][]][] = [
+    ["requests{method=GET,status=200}", "requests", [["method", "GET"], [
+      "status",
+      "200",
+    ]]],
+    ["http.server.duration.bucket{le=0.5}", "http__server__duration__bucket", [[
+      "le",
+      "0.5",
+    ]]],
+    ["a{http.route=/x\\{id\\},key=k}", "a", [["http__route", "/x{id}"], [
+      "xkey",
+      "k",
+    ]]],
+    ["a{=}", "a", [["x", ""]]],
+    ["a{__name__=b}", "a", [["x_x5f__name_x5f__", "b"]]],
+    // Not as they are written.
+    ["a{b=1,a=2}", "a_x7b_b_x3d_1_x2c_a_x3d_2_x7d_", []],
+    ["a{}", "a_x7b__x7d_", []],
+    ["a{b}", "a_x7b_b_x7d_", []],
+    ["a\\{b", "a_x5c__x7b_b", []],
+    ["a\\{b{c=d}", "a_x5c__x7b_b", [["c", "d"]]],
+  ];
+  for (const [name, family, labels] of cases) {
+    const split = splitName(name, "counter");
+    assertEquals([split.family, split.labels], [family, labels], name);
+    assertEquals(joinName(split, "counter"), name);
+  }
+});
+
+Deno.test("property: names with attributes come back, and labels are allowed", () => {
+  const attributes = fc.array(
+    fc.tuple(
+      fc.oneof(names, fc.constantFrom("cluster", "node", "key", "value", "x")),
+      fc.string({ unit: "binary" }),
+    ),
+    { maxLength: 4 },
+  );
+  fc.assert(
+    fc.property(
+      names,
+      attributes,
+      kinds,
+      fc.boolean(),
+      (base, some, kind, isRaw) => {
+        const name = isRaw
+          ? `${base}{${some.map((pair) => pair.join("=")).join(",")}}`
+          : seriesName(base, some);
+        const split = splitName(name, kind);
+        assertEquals(joinName(split, kind), name);
+        for (const [label] of split.labels) {
+          assert(ALLOWED.test(label), label);
+          assert(!/^(?:cluster|node|key|value)$/.test(label), label);
+        }
+        const own = new Set(split.labels.map(([label]) => label));
+        assertEquals(own.size, split.labels.length);
+      },
+    ),
+    { numRuns: 3000 },
   );
 });
 
@@ -175,9 +250,10 @@ Deno.test("property: of any allowed name, there is at most one original, which b
     { maxLength: 8 },
   ).map((some) => some.join(""));
   fc.assert(
-    fc.property(wild, (family) => {
-      const original = originalName(family);
-      if (original !== undefined) assertEquals(familyName(original), family);
+    fc.property(wild, kinds, (family, kind) => {
+      const original = originalName(family, kind);
+      if (original === undefined) return;
+      assertEquals(familyName(original, kind), family);
     }),
     { numRuns: 5000 },
   );

@@ -7,7 +7,11 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { dump } from "../../lib/cli/dump.ts";
 import { loadGmetadConf } from "../../lib/ganglia/conf/load.ts";
 import { type Gatherer, startGatherer } from "../../lib/gatherer/gatherer.ts";
-import { familyName, sampleName } from "../../lib/openmetrics/names.ts";
+import {
+  familyName,
+  sampleName,
+  splitName,
+} from "../../lib/openmetrics/names.ts";
 import { readJson } from "../../lib/snapshot/json.ts";
 import type { SnapshotNode } from "../../lib/snapshot/codec.ts";
 import type { Host } from "../../lib/tree/host.ts";
@@ -139,8 +143,14 @@ function expectedSeries(nodes: readonly SnapshotNode[]): Map<string, number> {
     ) {
       for (const [name, value] of figures) {
         if (value === null) continue;
-        const sample = sampleName(familyName(name), kind);
-        series.set(JSON.stringify([sample, nickname, key]), Number(value));
+        const { family, labels } = splitName(name, kind);
+        const id = [
+          sampleName(family, kind),
+          nickname,
+          key,
+          [...labels].sort(),
+        ];
+        series.set(JSON.stringify(id), Number(value));
       }
     }
   }
@@ -155,10 +165,12 @@ async function scrapedSeries(
   const samples = await prometheus.query(
     `{job="gatherer",key!="",key!="${gatherer.tubid}",__name__!~"gatherer_[^_].*|.*_(created|info)"}`,
   );
-  return new Map(samples.map(({ metric, value }) => [
-    JSON.stringify([metric.__name__, metric.node, metric.key]),
-    Number(value[1]),
-  ]));
+  return new Map(samples.map(({ metric, value }) => {
+    const { __name__, node, key, cluster: _, job: __, instance: ___, ...rest } =
+      metric;
+    const id = [__name__, node, key, Object.entries(rest).sort()];
+    return [JSON.stringify(id), Number(value[1])];
+  }));
 }
 
 function sorted(series: Map<string, number>): [string, number][] {
@@ -205,7 +217,7 @@ write_rrds off
       const attachment = connect(provider, {
         furl: gatherer.furl!,
         nickname,
-        identityFile: `${dir}/${familyName(nickname)}.pem`,
+        identityFile: `${dir}/${familyName(nickname, "gauge")}.pem`,
         loadMonitor: false,
       });
       cleanup.use(attachment);
@@ -219,6 +231,8 @@ write_rrds off
       "99th": -5,
       "gatherer_node_up": 0,
       "größe 😀": 1.5,
+      "requests{http.route=/a,key=1}": 3,
+      "requests{http.route=/b}": 4,
     });
     node('odd "nick"\\\n\r\0name', 3, { "cpu-user": 2, "latencies": 1 });
     const leaver = node("leaver", 7);
@@ -448,7 +462,7 @@ Deno.test({
         line,
         index,
       ) => `      - { record: "r${index}", expr: '${line}' }\n`);
-      assertEquals(rules.length, 9);
+      assertEquals(rules.length, 10);
       await Deno.writeTextFile(
         `${dir}/expressions.yml`,
         `groups:\n  - name: g\n    rules:\n${rules.join("")}`,
@@ -456,7 +470,7 @@ Deno.test({
       for (
         const [args, found] of [
           [["config", `${dir}/prometheus.yml`], "4 rules found"],
-          [["rules", `${dir}/expressions.yml`], "9 rules found"],
+          [["rules", `${dir}/expressions.yml`], "10 rules found"],
         ] as const
       ) {
         const { code, output } = await promtool(["check", ...args], "");
