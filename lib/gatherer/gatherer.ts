@@ -1,36 +1,30 @@
-import { join } from "node:path";
 import { getLogger } from "@logtape/logtape";
 import { formatAddress, type HostPort } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf, UserError } from "../errors.ts";
-import { formatHint } from "../foolscap/furl.ts";
 import { Tub } from "../foolscap/tub.ts";
 import { GangliaPortsPlugin } from "../plugins/ganglia_ports.ts";
 import { MuninPlugin } from "../plugins/munin.ts";
 import { SnapshotPlugin } from "../plugins/snapshot.ts";
-import { SpoolPlugin } from "../plugins/spool.ts";
-import { reasonOf } from "../secret_file.ts";
 import { loadSnapshot, SNAPSHOT_NAME } from "../snapshot/file.ts";
-import { SPOOL_NAME } from "../spool/portion.ts";
 import { makeStatsGatherer } from "../sources/foolscap.ts";
-import { OTLP_CLUSTER } from "../sources/otlp.ts";
 import { Poller } from "../sources/poller.ts";
-import { STATISTICS_CLUSTER } from "../sources/statistics.ts";
 import { pollLimits } from "../tree/state.ts";
 import { Tree } from "../tree/tree.ts";
 import { VERSION } from "../version.ts";
 import { HttpPlugin } from "../web/http.ts";
 import { BaseDir } from "./basedir.ts";
-import {
-  GANGLIA_PORTS,
-  gangliaParts,
-  gangliaSummaries,
-  type GangliaSurroundings,
-} from "./ganglia.ts";
+import { offerFurl } from "./furl.ts";
+import { GANGLIA_PORTS, gangliaSummaries } from "./ganglia.ts";
 import { degradedBy } from "./health.ts";
-import { HTTP, httpParts, type HttpSurroundings } from "./http.ts";
-import type { GathererOptions } from "./options.ts";
-import { type Part, Parts } from "./parts.ts";
+import { HTTP } from "./http.ts";
+import { nodeReports } from "./node_reports.ts";
+import {
+  FOOLSCAP_CLUSTER,
+  type GathererOptions,
+  TIMEOUT_MS,
+} from "./options.ts";
+import { Parts } from "./parts.ts";
 import {
   isEmptyPlan,
   makePlan,
@@ -38,20 +32,15 @@ import {
   type Plan,
   planLines,
 } from "./plan.ts";
-import { nodeReports } from "./node_reports.ts";
 import { Plugins } from "./plugins.ts";
-import { restoreNode } from "./restore.ts";
+import { clusterOf, restoreNode } from "./restore.ts";
 import { type NamedNode, Retired, RETIRED_NAME } from "./retired.ts";
 import { makeSelf } from "./self.ts";
 import { StateWatch } from "./state_watch.ts";
 import type { GathererStatus, LifeState } from "./status.ts";
+import { MUNIN, ownSettings, partsFor, withoutPostponed } from "./wanted.ts";
 
 const logger = getLogger(["gatherer"]);
-
-/** The cluster of the nodes that attach over Foolscap. */
-export const FOOLSCAP_CLUSTER = "foolscap";
-
-const TIMEOUT_MS = 20_000;
 
 /** What a gatherer runs by, and where that came from. */
 export interface LoadedOptions {
@@ -426,191 +415,6 @@ export async function startGatherer(
   };
 }
 
-/** The cluster that a node of the snapshot is put into; `undefined`: it comes by itself, or never. */
-function clusterOf(
-  key: string,
-  { statistics = [], http }: GathererOptions,
-): string | undefined {
-  const [, cluster, name] = /^([^/]*)\/(.*)$/s.exec(key) ?? [];
-  switch (cluster) {
-    case undefined:
-      return FOOLSCAP_CLUSTER;
-    case STATISTICS_CLUSTER:
-      return statistics.some((page) => page.name === name)
-        ? cluster
-        : undefined;
-    case OTLP_CLUSTER:
-      return http?.otlp ? cluster : undefined;
-    default:
-      // Hosts of a data source come with its first poll.
-      return undefined;
-  }
-}
-
 function reportOf(plan: Plan): ReloadReport {
   return { lines: () => planLines(plan), isEmpty: isEmptyPlan(plan) };
-}
-
-/** Settings that are no part's own. */
-function ownSettings(options: GathererOptions): OwnSetting[] {
-  const { basedir, port, host, hostname, location } = options;
-  const { intervalMs, timeoutMs = TIMEOUT_MS } = options;
-  return [
-    {
-      name: "the interval",
-      settings: `${intervalMs / 1000} s`,
-      takes: "at once",
-    },
-    {
-      name: "the timeout",
-      settings: `${timeoutMs / 1000} s`,
-      takes: "at once",
-    },
-    // Nodes know the gatherer by these, and its files are open.
-    { name: "basedir", settings: basedir, takes: "restart" },
-    { name: "private", settings: options.private ?? false, takes: "restart" },
-    {
-      name: "where nodes attach",
-      settings: [port, host, hostname, location, options.foolscap ?? true],
-      takes: "restart",
-    },
-  ];
-}
-
-/** What takes effect at once: the rest stays as it is until the next start. */
-function withoutPostponed(
-  next: GathererOptions,
-  now: GathererOptions,
-): GathererOptions {
-  const { basedir, port, host, hostname, location, foolscap } = now;
-  return {
-    ...next,
-    basedir,
-    private: now.private,
-    port,
-    host,
-    hostname,
-    location,
-    foolscap,
-  };
-}
-
-/** The names of the parts that answer Munin's masters. */
-const MUNIN = { all: "munin", nodes: "munin-nodes" } as const;
-
-/** What the gatherer around its parts brings along. */
-interface Surroundings extends GangliaSurroundings, HttpSurroundings {
-  /** Asked before something is written into the base directory. */
-  readonly guard: () => Promise<void>;
-}
-
-/** All that comes and goes with the configuration. */
-function partsFor(
-  options: GathererOptions,
-  surroundings: Surroundings,
-): Part[] {
-  const { clock, basedir, guard } = surroundings;
-  const mode = options.private ? 0o600 : 0o644;
-  const spool = {
-    directory: join(basedir, SPOOL_NAME),
-    mode,
-    maxBytes: options.spoolBytes,
-  };
-  const hasSpool = options.spoolBytes !== 0;
-  return [
-    ...(options.ganglia ? gangliaParts(options.ganglia, surroundings) : []),
-    ...(hasSpool
-      ? [{
-        name: "spool",
-        kind: "plugin" as const,
-        settings: spool,
-        claims: [spool.directory],
-        build: () => ({ plugin: new SpoolPlugin({ ...spool, clock, guard }) }),
-      }]
-      : []),
-    ...muninParts(options, clock, hasSpool ? spool.directory : undefined),
-    ...httpParts(options, surroundings),
-  ];
-}
-
-/** A plugin for each place where Munin's masters are answered. */
-function muninParts(
-  { munin }: GathererOptions,
-  clock: Clock,
-  spool: string | undefined,
-): Part[] {
-  const parts: Part[] = [];
-  for (const kind of ["all", "nodes"] as const) {
-    const address = munin?.[kind];
-    if (!munin || !address) continue;
-    const { all: _, nodes: __, ...how } = munin;
-    const settings = {
-      ...how,
-      ...address,
-      nodesAsHosts: kind === "nodes",
-      spool,
-    };
-    parts.push({
-      name: MUNIN[kind],
-      kind: "plugin",
-      settings,
-      claims: address.port === 0 ? [] : [`port ${address.port}`],
-      build: () => ({
-        plugin: new MuninPlugin({ ...settings, clock, version: VERSION }),
-      }),
-    });
-  }
-  return parts;
-}
-
-/** Listens for nodes, and keeps the FURL that they attach with. */
-async function offerFurl(
-  tub: Tub,
-  options: GathererOptions,
-  basedir: BaseDir,
-  reference: ReturnType<typeof makeStatsGatherer>,
-  swissnum: string | undefined,
-): Promise<{ port: number; furl: string }> {
-  const port = await listen(tub, options, await basedir.port());
-  const location = options.location ??
-    (options.hostname !== undefined
-      ? [formatHint(options.hostname, port)]
-      : await basedir.location() ?? guessLocation(port));
-  tub.setLocation(location);
-  const furl = tub.registerReference(reference, swissnum);
-  await basedir.saveAddress(port, location);
-  await basedir.saveFurl(furl);
-  return { port, furl };
-}
-
-async function listen(
-  tub: Tub,
-  options: GathererOptions,
-  known: number | undefined,
-): Promise<number> {
-  const port = options.port ?? known ?? 0;
-  try {
-    return await tub.listen(port, options.host);
-  } catch (error) {
-    const inUse = error instanceof Error && "code" in error &&
-      error.code === "EADDRINUSE";
-    throw new UserError(
-      inUse
-        ? `cannot listen on port ${port}: another program uses it already; ` +
-          "is this gatherer running? Else choose another with --port"
-        : `cannot listen on port ${port}: ${reasonOf(error)}`,
-    );
-  }
-}
-
-/** Every address of this machine that a node may reach, the loopback one last. */
-function guessLocation(port: number): string[] {
-  const addresses = Deno.networkInterfaces()
-    .filter(({ family, address }) =>
-      family === "IPv4" && !address.startsWith("127.")
-    )
-    .map(({ address }) => address);
-  return [...new Set([...addresses, "127.0.0.1"])].map((address) =>
-    formatHint(address, port)
-  );
 }

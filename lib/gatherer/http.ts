@@ -10,7 +10,7 @@ import { OtlpSource } from "../sources/otlp.ts";
 import type { Source } from "../sources/source.ts";
 import { StatisticsSource } from "../sources/statistics.ts";
 import type { Tree } from "../tree/tree.ts";
-import type { GathererOptions } from "./options.ts";
+import { type GathererOptions, TIMEOUT_MS } from "./options.ts";
 import type { Part } from "./parts.ts";
 
 /** What the gatherer around it brings along. */
@@ -30,7 +30,8 @@ export const HTTP = "http";
 
 /** The sources and plugins that have to do with HTTP. */
 export function httpParts(
-  { http, statistics = [], intervalMs, timeoutMs = 20_000 }: GathererOptions,
+  { http, statistics = [], intervalMs, timeoutMs = TIMEOUT_MS }:
+    GathererOptions,
   { tree, clock, onRound, sources, status, lives }: HttpSurroundings,
 ): Part[] {
   const pace = { intervalMs, timeoutMs };

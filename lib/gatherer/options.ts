@@ -1,6 +1,12 @@
 import type { GmetadConf } from "../ganglia/conf/conf.ts";
 import type { GraphsFile } from "../munin/graphs_file.ts";
 
+/** The cluster of the nodes that attach over Foolscap. */
+export const FOOLSCAP_CLUSTER = "foolscap";
+
+/** Milliseconds after which an unanswered poll is given up, unless something else is said. */
+export const TIMEOUT_MS = 20_000;
+
 /**
  * What a gatherer is to be: plain data, so that two of them can be compared. What is left out is
  * as on its last start, or a sensible default.
