@@ -276,7 +276,7 @@ export async function startGatherer(
   }
   const status = (): GathererStatus => {
     const foolscap = poller.status;
-    const current: Omit<GathererStatus, "degraded"> = {
+    const current: Omit<GathererStatus, "degraded" | "nodes"> = {
       ...life,
       version: VERSION,
       pid: Deno.pid,
@@ -302,17 +302,21 @@ export async function startGatherer(
         ...parts.sources.map(({ status }) => status),
       ],
       plugins: plugins.status,
-      nodes: nodeReports({
-        tree,
-        clock,
-        limits: limits(),
-        doingOf: (key) => poller.doingOf(key),
-        retired: retired.nodes,
-      }),
     };
+    let nodes: GathererStatus["nodes"] | undefined;
     return {
       ...current,
       degraded: degradedBy(current, tub, clock.now()),
+      // Of thousands of nodes it takes a while, and few want to know it.
+      get nodes() {
+        return nodes ??= nodeReports({
+          tree,
+          clock,
+          limits: limits(),
+          doingOf: (key) => poller.doingOf(key),
+          retired: retired.nodes,
+        });
+      },
     };
   };
 

@@ -12,7 +12,7 @@ const MISSING_ROUNDS = 3;
  * @param now In milliseconds since the epoch.
  */
 export function degradedBy(
-  status: Omit<GathererStatus, "degraded">,
+  status: Omit<GathererStatus, "degraded" | "nodes">,
   tub: Pick<Tub, "doubles" | "isDeaf">,
   now: number,
 ): string[] {

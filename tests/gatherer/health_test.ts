@@ -8,7 +8,7 @@ const well: Doing = {
   failing: false,
   usedMs: 0,
 };
-const status: Omit<GathererStatus, "degraded"> = {
+const status: Omit<GathererStatus, "degraded" | "nodes"> = {
   state: "ready",
   since: 0,
   version: "1",
@@ -29,7 +29,6 @@ const status: Omit<GathererStatus, "degraded"> = {
     failures: 0,
   }],
   plugins: [{ ...well, id: "snapshot", calls: 1 }],
-  nodes: [],
 };
 const tub = { isDeaf: false, doubles: () => [] };
 const failing = { failing: true, lastError: { at: 1, reason: "it is down" } };

@@ -120,8 +120,8 @@ Deno.test("what prom-client counts is reported, exactly", async () => {
   provider.registerProducer(new PromClientProducer(registry));
   assertEquals(await statsOf(provider), {
     counters: {
-      "jobs_total{kind=a,where=x\\,y}": 3,
-      "jobs_total{kind=b}": 0.5,
+      "jobs{kind=a,where=x\\,y}": 3,
+      "jobs{kind=b}": 0.5,
       "latency_seconds_bucket{le=0.1,op=r}": 1,
       "latency_seconds_bucket{le=1,op=r}": 1,
       "latency_seconds_bucket{le=+Inf,op=r}": 2,
@@ -143,7 +143,7 @@ Deno.test("what prom-client counts is reported, exactly", async () => {
   });
   jobs.inc({ kind: "b" }, 2);
   const { counters } = await provider.getStats();
-  assertEquals(counters["jobs_total{kind=b}"], 2.5);
+  assertEquals(counters["jobs{kind=b}"], 2.5);
 });
 
 for (

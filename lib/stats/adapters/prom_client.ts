@@ -33,8 +33,8 @@ export interface PromValue {
  * stats.registerProducer(new PromClientProducer(register));
  * ```
  *
- * Names are those of Prometheus, with labels in braces: `http_requests_total{method=GET}`. Counters,
- * and the `_bucket`, `_count` and `_sum` of histograms and summaries, are counters; gauges and
+ * Names are those of Prometheus, with labels in braces, and without the `_total` of counters, which
+ * a gatherer's page for Prometheus puts there again: `http_requests{method=GET}`. Counters, and the `_bucket`, `_count` and `_sum` of histograms and summaries, are counters; gauges and
  * quantiles are statistics. What is not finite is not known.
  */
 export class PromClientProducer implements StatsProducer {
@@ -55,7 +55,8 @@ export class PromClientProducer implements StatsProducer {
     ) {
       for (const { metricName, labels, value } of values ?? []) {
         const full = metricName ?? name;
-        const figure = seriesName(full, attributesOf(labels));
+        const plain = type === "counter" ? full.replace(/_total$/, "") : full;
+        const figure = seriesName(plain, attributesOf(labels));
         // The sum of a histogram goes down when something negative is observed.
         const isCounter = value >= 0 && Number.isFinite(value) &&
           (type === "counter" || full !== name);
