@@ -4,23 +4,18 @@
  *
  * @module
  */
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
+import {
+  type ByteStream,
+  Conversation,
+  ConversationEnd,
+} from "../net/conversation.ts";
 import { oneLine } from "../text.ts";
 import { AnswerWriter, isSafeName, safeLines } from "./answer_writer.ts";
 import { CommandReader, LineTooLong } from "./command_reader.ts";
 import type { Capabilities, MuninContent } from "./content.ts";
 import type { Limits } from "./limits.ts";
-
-/** The bytes of a connection, as a `Deno.Conn` has them. */
-export interface ByteStream {
-  /** Reads into the buffer; resolves to how many bytes, or `null` at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of the bytes; resolves to how many. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends both directions, and what is under way. Is called once. */
-  close(): void;
-}
 
 /** What sessions have done, all together. */
 export interface SessionCounts {
@@ -64,14 +59,10 @@ const commands = {
 /** Control characters: no command has them, but TLS and other binary protocols do. */
 const BINARY = /[^\P{Cc}\t\r]/u;
 
-/** Ends a session; without a message, in good order. */
-class SessionEnd extends Error {
-  override name = "SessionEnd";
-}
-
 /** The protocol with one client, from the banner to the end of the connection. */
 export class Session {
   readonly #options: SessionOptions;
+  readonly #conversation: Conversation;
   readonly #reader: CommandReader;
   readonly #writer: AnswerWriter;
   #capabilities: Capabilities = { multigraph: false, dirtyconfig: false };
@@ -79,16 +70,14 @@ export class Session {
   #host: string;
   #commands = 0;
   #dropped = 0;
-  #end: SessionEnd | undefined;
-  /** Rejects what is being waited for. */
-  #interrupt: ((end: SessionEnd) => void) | undefined;
 
   constructor(options: SessionOptions) {
-    const { stream, content, limits } = options;
+    const { stream, content, clock, limits } = options;
     this.#options = options;
+    this.#conversation = new Conversation(stream, clock);
     this.#host = content.hostName;
     this.#reader = new CommandReader(
-      (buffer) => this.#unlessEnded(stream.read(buffer)),
+      (buffer) => this.#conversation.unlessEnded(stream.read(buffer)),
       limits.lineBytes,
     );
     this.#writer = new AnswerWriter(
@@ -100,55 +89,27 @@ export class Session {
   /** Holds the session, once. Resolves when it has ended and the stream is closed. */
   async run(): Promise<void> {
     const { limits, counts, warn } = this.#options;
-    const deadline = this.#within(limits.connectionMs, "not finished within");
-    try {
-      await this.#talk();
-    } catch (error) {
-      // What is no SessionEnd is a fault of ours or the content's. It must end this session only.
-      if (!(error instanceof SessionEnd) || error.message !== "") {
-        counts.aborted++;
-        warn(`cut off: ${messageOf(error)}`);
-      }
-    } finally {
-      deadline.cancel();
-      this.stop();
-      if (this.#dropped > 0) {
-        counts.dropped += this.#dropped;
-        warn(
-          `${this.#dropped} lines or names that would have broken the protocol were left out`,
-        );
-      }
+    const deadline = this.#conversation.within(
+      limits.connectionMs,
+      "not finished within",
+    );
+    const fault = await this.#conversation.hold(() => this.#talk());
+    deadline.cancel();
+    if (fault !== undefined) {
+      counts.aborted++;
+      warn(`cut off: ${fault}`);
+    }
+    if (this.#dropped > 0) {
+      counts.dropped += this.#dropped;
+      warn(
+        `${this.#dropped} lines or names that would have broken the protocol were left out`,
+      );
     }
   }
 
   /** Ends the session at once, whatever it is doing. */
   stop(): void {
-    this.#stop(new SessionEnd());
-  }
-
-  #stop(end: SessionEnd): void {
-    if (this.#end) return;
-    this.#end = end;
-    this.#interrupt?.(end);
-    this.#options.stream.close();
-  }
-
-  /** Waits for something, but not beyond the end of the session. */
-  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#interrupt = reject;
-      if (this.#end) reject(this.#end);
-      promise.then(resolve, reject);
-    });
-  }
-
-  /** Ends the session unless it is cancelled in time. */
-  #within(ms: number, reason: string): Timer {
-    return this.#options.clock.setTimer(
-      () => this.#stop(new SessionEnd(`${reason} ${ms / 1000} s`)),
-      ms,
-      { keepAlive: false },
-    );
+    this.#conversation.stop();
   }
 
   async #talk(): Promise<void> {
@@ -158,12 +119,12 @@ export class Session {
       const command = await this.#nextCommand();
       if (command === undefined) break;
       if (BINARY.test(command)) {
-        throw new SessionEnd("it sent control characters");
+        throw new ConversationEnd("it sent control characters");
       }
       const { name, argument } = parseCommand(command);
       if (name === "quit") break;
       if (++this.#commands > limits.commands) {
-        throw new SessionEnd(`more than ${limits.commands} commands`);
+        throw new ConversationEnd(`more than ${limits.commands} commands`);
       }
       counts.commands++;
       await this.#execute(name, argument);
@@ -177,7 +138,7 @@ export class Session {
     let command = this.#reader.take();
     if (command !== undefined) return command;
     await this.#writer.flush();
-    const timer = this.#within(
+    const timer = this.#conversation.within(
       this.#commands === 0 ? firstCommandMs : idleMs,
       "no command within",
     );
@@ -187,10 +148,12 @@ export class Session {
       }
       return command;
     } catch (error) {
-      if (error instanceof SessionEnd) throw error;
-      if (error instanceof LineTooLong) throw new SessionEnd(error.message);
+      if (error instanceof ConversationEnd) throw error;
+      if (error instanceof LineTooLong) {
+        throw new ConversationEnd(error.message);
+      }
       // The client is gone. It has had all its answers.
-      throw new SessionEnd();
+      throw new ConversationEnd();
     } finally {
       timer.cancel();
     }
@@ -295,9 +258,9 @@ export class Session {
       if (pieces) await this.#copy(pieces);
       else await writer.add("# Unknown service\n");
     } catch (error) {
-      if (error instanceof SessionEnd) throw error;
+      if (error instanceof ConversationEnd) throw error;
       const failure = `${oneLine(command, 100)} failed: ${messageOf(error)}`;
-      if (writer.sent > before) throw new SessionEnd(failure);
+      if (writer.sent > before) throw new ConversationEnd(failure);
       this.#options.warn(failure);
       writer.discard();
       await writer.add("# Bad exit\n");
@@ -311,7 +274,9 @@ export class Session {
     let whole = false;
     try {
       while (true) {
-        const { value, done } = await this.#unlessEnded(iterator.next());
+        const { value, done } = await this.#conversation.unlessEnded(
+          iterator.next(),
+        );
         if (done) break;
         const { text, dropped } = safeLines(value);
         this.#dropped += dropped;
@@ -324,27 +289,11 @@ export class Session {
     }
   }
 
-  /** Sends all of the bytes, as fast as the client takes them. */
-  async #send(bytes: Uint8Array): Promise<void> {
-    const { stream, limits, counts } = this.#options;
-    for (let at = 0; at < bytes.length;) {
-      const timer = this.#within(
-        limits.writeMs,
-        "it has taken nothing of an answer for",
-      );
-      try {
-        const written = await this.#unlessEnded(
-          stream.write(bytes.subarray(at)),
-        );
-        at += written;
-        counts.bytes += written;
-      } catch (error) {
-        if (error instanceof SessionEnd) throw error;
-        throw new SessionEnd("it closed the connection before its answer");
-      } finally {
-        timer.cancel();
-      }
-    }
+  #send(bytes: Uint8Array): Promise<void> {
+    const { limits, counts } = this.#options;
+    return this.#conversation.send(bytes, limits.writeMs, (count) => {
+      counts.bytes += count;
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type PortLimits,
 } from "../../lib/ganglia/ports/limits.ts";
 import {
-  type ByteStream,
+  type ClientStream,
   type Reply,
   Session,
 } from "../../lib/ganglia/ports/session.ts";
@@ -20,7 +20,7 @@ import { readCapture } from "./captures.ts";
 import { latin1 } from "./xml_tree.ts";
 
 /** A connection without a network. */
-class MemoryStream implements ByteStream {
+class MemoryStream implements ClientStream {
   readonly written: string[] = [];
   /** How many bytes a write takes at most; 0: none, and it never resolves. */
   window = Infinity;

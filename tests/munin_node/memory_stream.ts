@@ -1,6 +1,7 @@
 import type { MuninContent } from "../../lib/munin_node/content.ts";
 import { defaultLimits, type Limits } from "../../lib/munin_node/limits.ts";
-import { type ByteStream, Session } from "../../lib/munin_node/session.ts";
+import { Session } from "../../lib/munin_node/session.ts";
+import type { ByteStream } from "../../lib/net/conversation.ts";
 import { FakeClock } from "../fake_clock.ts";
 
 /** A connection without a network. */

@@ -313,7 +313,7 @@ Deno.test("a client that never reads a huge answer is cut off, and costs little 
   await clock.advance(60_000);
   await eventually(() => node.counts.aborted === 1);
   assertEquals(log.lines, [
-    "warning Munin client 127.0.0.1: cut off: it has taken nothing of an answer for 60 s",
+    "warning Munin client 127.0.0.1: cut off: it has taken nothing of its answer for 60 s",
   ]);
   await eventually(() => content.closed === 1);
   const text = await receiveAll(connection);

@@ -380,7 +380,7 @@ const deadlines: readonly [
       stream.send("list\n");
     },
     60_000,
-    "it has taken nothing of an answer for 60 s",
+    "it has taken nothing of its answer for 60 s",
   ],
   [
     "goes on for ever",

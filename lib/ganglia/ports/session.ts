@@ -4,12 +4,16 @@
  * @module
  */
 import { setImmediate } from "node:timers/promises";
-import type { Clock, Timer } from "../../clock.ts";
-import { messageOf } from "../../errors.ts";
+import type { Clock } from "../../clock.ts";
+import {
+  type ByteStream,
+  Conversation,
+  ConversationEnd,
+} from "../../net/conversation.ts";
+import type { Service } from "../../net/listener.ts";
 import type { Piece } from "../output/answer.ts";
 import { ByteWriter } from "../output/byte_writer.ts";
 import type { PortLimits } from "./limits.ts";
-import type { Service } from "../../net/listener.ts";
 
 /** Milliseconds of work on an answer after which others have their turn. */
 const TURN_MS = 10;
@@ -18,15 +22,9 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
 /** The bytes of a connection, as a `Deno.TcpConn` has them. */
-export interface ByteStream {
-  /** Reads into the buffer; resolves to how many bytes, or `null` at the end. */
-  read(buffer: Uint8Array): Promise<number | null>;
-  /** Writes some of the bytes; resolves to how many. */
-  write(bytes: Uint8Array): Promise<number>;
+export interface ClientStream extends ByteStream {
   /** Ends the direction of writing. */
   closeWrite(): Promise<void>;
-  /** Ends both directions, and what is under way. Is called once. */
-  close(): void;
 }
 
 /** What a client is told. */
@@ -50,7 +48,7 @@ export interface SessionCounts {
 
 /** How a {@linkcode Session} is set up. */
 export interface SessionOptions {
-  readonly stream: ByteStream;
+  readonly stream: ClientStream;
   readonly clock: Clock;
   readonly limits: PortLimits;
   /** Is counted up. */
@@ -66,66 +64,29 @@ export interface SessionOptions {
   readonly reply: (line: Uint8Array) => Reply;
 }
 
-/** Ends a session; without a message, in good order. */
-class SessionEnd extends Error {
-  override name = "SessionEnd";
-}
-
 /** Serves one connection from its beginning to its end. */
 export class Session implements Service {
   readonly #options: SessionOptions;
-  #end: SessionEnd | undefined;
-  /** Rejects what is being waited for. */
-  #interrupt: ((end: SessionEnd) => void) | undefined;
+  readonly #conversation: Conversation;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#conversation = new Conversation(options.stream, options.clock);
   }
 
   async run(): Promise<void> {
     const { clock, counts, warn } = this.#options;
     const begun = clock.monotonic();
-    try {
-      await this.#talk();
-    } catch (error) {
-      // What is no SessionEnd is a fault of ours. It must end this session only.
-      if (!(error instanceof SessionEnd) || error.message !== "") {
-        counts.aborted++;
-        warn(`cut off: ${messageOf(error)}`);
-      }
-    } finally {
-      this.stop();
-      counts.totalMs += clock.monotonic() - begun;
+    const fault = await this.#conversation.hold(() => this.#talk());
+    if (fault !== undefined) {
+      counts.aborted++;
+      warn(`cut off: ${fault}`);
     }
+    counts.totalMs += clock.monotonic() - begun;
   }
 
   stop(): void {
-    this.#stop(new SessionEnd());
-  }
-
-  #stop(end: SessionEnd): void {
-    if (this.#end) return;
-    this.#end = end;
-    this.#interrupt?.(end);
-    this.#options.stream.close();
-  }
-
-  /** Waits for something, but not beyond the end of the session. */
-  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#interrupt = reject;
-      if (this.#end) reject(this.#end);
-      promise.then(resolve, reject);
-    });
-  }
-
-  /** Ends the session unless it is cancelled in time. */
-  #within(ms: number, message: string): Timer {
-    return this.#options.clock.setTimer(
-      () => this.#stop(new SessionEnd(message)),
-      ms,
-      { keepAlive: false },
-    );
+    this.#conversation.stop();
   }
 
   async #talk(): Promise<void> {
@@ -135,9 +96,9 @@ export class Session implements Service {
     const { pieces, complaint } = reply(line);
     if (complaint !== undefined) warn(`malformed query: ${complaint}`);
     counts.answers++;
-    const deadline = this.#within(
+    const deadline = this.#conversation.within(
       limits.answerMs,
-      `it has not taken its answer within ${limits.answerMs / 1000} s`,
+      "it has not taken its answer within",
     );
     try {
       await this.#sendAll(pieces);
@@ -150,15 +111,15 @@ export class Session implements Service {
   /** One line, or all up to the end of what the client sends; `undefined` if that is nothing. */
   async #query(): Promise<Uint8Array | undefined> {
     const { stream, limits } = this.#options;
-    const timer = this.#within(
+    const timer = this.#conversation.within(
       limits.queryMs,
-      `no query within ${limits.queryMs / 1000} s`,
+      "no query within",
     );
     const buffer = new Uint8Array(limits.queryBytes);
     let filled = 0;
     try {
       while (filled < buffer.length) {
-        const count = await this.#unlessEnded(
+        const count = await this.#conversation.unlessEnded(
           stream.read(buffer.subarray(filled)),
         );
         if (count === null) {
@@ -172,13 +133,15 @@ export class Session implements Service {
         }
       }
     } catch (error) {
-      if (error instanceof SessionEnd) throw error;
+      if (error instanceof ConversationEnd) throw error;
       // The client is gone before it has asked for anything.
-      throw new SessionEnd();
+      throw new ConversationEnd();
     } finally {
       timer.cancel();
     }
-    throw new SessionEnd(`a query of more than ${limits.queryBytes} bytes`);
+    throw new ConversationEnd(
+      `a query of more than ${limits.queryBytes} bytes`,
+    );
   }
 
   async #sendAll(pieces: Iterable<Piece>): Promise<void> {
@@ -193,34 +156,18 @@ export class Session implements Service {
       }
       // A write that the system takes at once lets nobody else have a turn.
       if (clock.monotonic() - turn >= TURN_MS) {
-        await this.#unlessEnded(setImmediate());
+        await this.#conversation.unlessEnded(setImmediate());
         turn = clock.monotonic();
       }
     }
     await this.#send(out.view());
   }
 
-  /** Sends all of the bytes, as fast as the client takes them. */
-  async #send(bytes: Uint8Array): Promise<void> {
-    const { stream, limits, counts } = this.#options;
-    for (let at = 0; at < bytes.length;) {
-      const timer = this.#within(
-        limits.writeMs,
-        `it has taken nothing of its answer for ${limits.writeMs / 1000} s`,
-      );
-      try {
-        const written = await this.#unlessEnded(
-          stream.write(bytes.subarray(at)),
-        );
-        at += written;
-        counts.bytes += written;
-      } catch (error) {
-        if (error instanceof SessionEnd) throw error;
-        throw new SessionEnd("it closed the connection before its answer");
-      } finally {
-        timer.cancel();
-      }
-    }
+  #send(bytes: Uint8Array): Promise<void> {
+    const { limits, counts } = this.#options;
+    return this.#conversation.send(bytes, limits.writeMs, (count) => {
+      counts.bytes += count;
+    });
   }
 
   /**
@@ -234,9 +181,9 @@ export class Session implements Service {
     });
     const buffer = new Uint8Array(4096);
     try {
-      await this.#unlessEnded(stream.closeWrite());
+      await this.#conversation.unlessEnded(stream.closeWrite());
       for (let left = limits.farewellBytes; left > 0;) {
-        const count = await this.#unlessEnded(stream.read(buffer));
+        const count = await this.#conversation.unlessEnded(stream.read(buffer));
         if (count === null) return;
         left -= count;
       }
