@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import type net from "node:net";
 import { getLogger } from "@logtape/logtape";
 import { encodeHex } from "@std/encoding";
+import { formatAddress } from "../address.ts";
 import { AcceptLog } from "../net/accept_log.ts";
 import { type Clock, systemClock, type Timer } from "../clock.ts";
 import { messageOf } from "../errors.ts";
@@ -17,7 +18,6 @@ import { type Double, Doubles } from "./doubles.ts";
 import { ConnectionLost, FurlError, NegotiationError } from "./errors.ts";
 import {
   formatFurl,
-  formatHint,
   type Furl,
   parseFurl,
   parseHint,
@@ -27,7 +27,6 @@ import {
 import { defaultLimits, type Limits } from "./limits.ts";
 import {
   answerUpgradeRequest,
-  BlockReader,
   checkUpgradeReply,
   type ConnectionId,
   formatUpgradeRequest,
@@ -36,6 +35,7 @@ import {
   Negotiation,
 } from "./negotiation.ts";
 import { dialTcp, firstOf, type Turn } from "./dial.ts";
+import { readBlock, sendLast } from "./plaintext.ts";
 import type { Referenceable, RemoteReference } from "./references.ts";
 import { secureClient, SecureServer, type SecureSocket } from "./tls.ts";
 
@@ -260,7 +260,7 @@ export class Tub {
       keepAlive: this.#keepAlive,
     });
     turn.patience(GREETING_MS);
-    const address = formatAddress(target.host, target.port);
+    const address = formatAddress(target);
     try {
       return await this.#negotiated(socket, async (abort) => {
         const { signal } = abort;
@@ -286,10 +286,10 @@ export class Tub {
   }
 
   #accept(socket: net.Socket): void {
-    const address = formatAddress(
-      socket.remoteAddress ?? "?",
-      socket.remotePort ?? 0,
-    );
+    const address = formatAddress({
+      host: socket.remoteAddress ?? "?",
+      port: socket.remotePort ?? 0,
+    });
     const refuse = (reason: string) => {
       logger.warn("refused a connection from {address}: {reason}", {
         address,
@@ -586,72 +586,6 @@ function remember<V>(
   map.delete(key);
   map.set(key, value);
   if (map.size > most) map.delete(map.keys().next().value!);
-}
-
-/** Reads one plaintext block; nothing may follow it before the answer. Leaves the socket paused. */
-function readBlock(
-  socket: net.Socket,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const reader = new BlockReader(limit);
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      socket.off("data", onData);
-      socket.off("close", onClose);
-      socket.off("error", onError);
-      signal.removeEventListener("abort", onClose);
-      socket.pause();
-    };
-    const settle = (settle: () => void) => {
-      done();
-      settle();
-    };
-    const onData = (chunk: Uint8Array) => {
-      try {
-        const read = reader.feed(chunk);
-        if (!read) return;
-        if (read.rest.length > 0) {
-          throw new NegotiationError(
-            "the peer sent bytes before TLS that nobody asked for",
-          );
-        }
-        settle(() => resolve(read.block));
-      } catch (error) {
-        settle(() => reject(error));
-      }
-    };
-    const onClose = () =>
-      settle(() =>
-        reject(
-          new NegotiationError("the peer closed the connection before TLS"),
-        )
-      );
-    const onError = (error: Error) =>
-      settle(() => reject(new NegotiationError(messageOf(error))));
-    socket.on("data", onData);
-    socket.on("close", onClose);
-    socket.on("error", onError);
-    signal.addEventListener("abort", onClose);
-    socket.resume();
-  });
-}
-
-/** Sends the last bytes and the end; resolves when they are sent or cannot be. */
-function sendLast(
-  socket: net.Socket,
-  bytes: Uint8Array | undefined,
-): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once("close", () => resolve());
-    if (bytes) socket.write(bytes);
-    socket.end(() => resolve());
-  });
-}
-
-/** A peer's address for people: `HOST:PORT`, with brackets around IPv6. */
-function formatAddress(host: string, port: number): string {
-  return formatHint(host, port).slice("tcp:".length);
 }
 
 function digest(bytes: Uint8Array): string {
