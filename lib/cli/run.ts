@@ -135,6 +135,8 @@ class Run {
   readonly #options: RunOptions;
   readonly #surroundings: Surroundings;
   readonly #manager = ServiceManager.fromEnvironment();
+  /** What systemd was told last. */
+  #health = READY;
   /** Reloads and the like, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #exitCode = 0;
@@ -181,7 +183,10 @@ class Run {
       this.#exitCode = 1;
       signals.end("another gatherer has its base directory");
     });
-    const aLook = this.#atMostEvery(LOOK_MS, () => watch.look());
+    const aLook = this.#atMostEvery(LOOK_MS, () => {
+      watch.look();
+      this.#tellHealth(gatherer);
+    });
     cleanup.defer(gatherer.onRound(() => {
       aRound();
       aLook();
@@ -198,6 +203,20 @@ class Run {
     await this.#manager?.stopping(reason);
     await this.#turn.catch(() => {});
     return this.#exitCode;
+  }
+
+  /** Tells systemd when something is no longer well, and when it is again. */
+  #tellHealth(gatherer: RunningGatherer): void {
+    if (!this.#manager) return;
+    const { degraded } = gatherer.status();
+    const { troubles = [] } = this.#surroundings.log ?? {};
+    const reasons = [...degraded, ...troubles];
+    const health = reasons.length === 0
+      ? READY
+      : `${READY}; not well: ${oneLine(reasons.join("; "), 500)}`;
+    if (health === this.#health) return;
+    this.#health = health;
+    void this.#manager.status(health);
   }
 
   /** A FURL is a secret: nothing of it where stdout leads to a log. */

@@ -80,6 +80,11 @@ export class ServiceManager {
     return this.#send("STOPPING=1", `STATUS=stopping: ${reason}`);
   }
 
+  /** Shows a line in `systemctl status`. */
+  status(text: string): Promise<void> {
+    return this.#send(`STATUS=${text}`);
+  }
+
   /** Feeds the watchdog. */
   alive(): Promise<void> {
     return this.#send("WATCHDOG=1");

@@ -167,3 +167,19 @@ Deno.test("a message cannot be given further lines", async () => {
   ]);
   await manager.close();
 });
+
+Deno.test("systemd is told when something is not well", async () => {
+  await using world = await World.make();
+  using manager = new Manager(world.beside("notify"));
+  const child = world.spawn("serve", {
+    NOTIFY_SOCKET: manager.address,
+    FAKE: "unwell",
+  });
+  assertEquals((await manager.next()).at(-1), "STATUS=ready");
+  child.process.kill("SIGUSR2");
+  const messages = [await manager.next(), await manager.next()];
+  assertEquals(messages.map(([line]) => line.split(": ")[0]).sort(), [
+    "STATUS=ready; not well",
+    "WATCHDOG=1",
+  ]);
+});
