@@ -105,11 +105,20 @@ export function graphsWithData(
   for (const group of ["counters", "stats"] as const) {
     for (const stats of held.index.names(group).values()) {
       if (stats.every((stat) => drawn.has(`${group} ${stat}`))) continue;
+      if (stats.every(isBucket)) continue;
       const name = ownGraphName(group, stats[0]);
       if (name !== undefined) own.push(ownGraph(name, stats[0])!);
     }
   }
   return [...known, ...own];
+}
+
+/**
+ * Whether a statistic is a bucket of a histogram, `NAME{le=BOUND,…}`: a graph for each of dozens
+ * would hide the others. Whoever names one gets it.
+ */
+function isBucket(stat: string): boolean {
+  return /\{(?:.*,)?le=[^,{}]*(?:,.*)?\}$/.test(stat);
 }
 
 /**

@@ -362,6 +362,28 @@ Deno.test("any program's own numbers, dots and dashes written as underscores", (
   assertEquals(findGraph("gatherer_stat_mailer.queue"), undefined);
 });
 
+Deno.test("buckets of histograms are no graphs by themselves, but for who names one", () => {
+  const held = hold([
+    node("shop", {
+      counters: {
+        "t.count{method=GET}": 3n,
+        "t.bucket{le=0.5}": 1n,
+        "t.bucket{a=b,le=+Inf,method=GET}": 3n,
+        "t.scale{angle=5}": 1n,
+      },
+    }),
+  ]);
+  assertEquals(graphsWithData(held).map(({ name }) => name), [
+    "gatherer_nodes",
+    "gatherer_counter_t_count_method_GET_",
+    "gatherer_counter_t_scale_angle_5_",
+  ]);
+  assertEquals(
+    draw("gatherer_counter_t_bucket_le_0_5_", held).map(({ values }) => values),
+    [["1"]],
+  );
+});
+
 Deno.test("names that nodes give their statistics cannot become lines or markup", () => {
   const evil = "a.b\n.\n<script># timeout";
   const held = hold([node("n", { stats: { [evil]: 1n } })]);
