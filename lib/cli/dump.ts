@@ -151,11 +151,9 @@ function filterNodes(
   );
   if (nodes.length === 0) {
     throw new UserError(
-      `none of the ${all.length} nodes in ${
-        JSON.stringify(path)
-      } matches --node ${
+      `no node in ${JSON.stringify(path)} matches --node ${
         nodeGlobs.map((glob) => JSON.stringify(glob)).join(" or ")
-      }`,
+      }; nodes there: ${all.length}`,
     );
   }
   if (statGlobs.length === 0) return nodes;

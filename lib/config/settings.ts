@@ -122,7 +122,7 @@ export const settings: readonly Setting[] = [
     "[ADDR:]PORT",
     "nowhere",
     "where Munin's masters are answered; they expect 4949. ADDR is an address\n" +
-      "of this machine (default: 127.0.0.1), [::] all of them",
+      "of this machine, [::] all of them; without it 127.0.0.1",
   ),
   setting(
     "munin.nodes",
@@ -198,7 +198,7 @@ export const settings: readonly Setting[] = [
     "[ADDR:]PORT",
     "nowhere",
     "where /metrics for Prometheus, /nodes, /snapshot, /healthz and /readyz are\n" +
-      "answered. ADDR is an address of this machine (default: 127.0.0.1)",
+      "answered. ADDR is an address of this machine; without it 127.0.0.1",
   ),
   setting(
     "http.allow",

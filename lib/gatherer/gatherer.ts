@@ -178,7 +178,7 @@ export async function startGatherer(
     if (cluster !== undefined) restoreNode(tree, cluster, node, clock);
   }
   if (loaded.nodes.length > 0) {
-    logger.info("the snapshot knows {count} nodes", {
+    logger.info("nodes that the snapshot knows: {count}", {
       count: loaded.nodes.length,
     });
   }

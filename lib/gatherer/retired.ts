@@ -155,7 +155,7 @@ export class Retired {
     return new UserError(
       this.#entries.some(isMeant)
         ? `all nodes that match ${quoted} are retired already`
-        : `no node matches ${quoted}, neither by its key nor by its nickname; "gatherer status" lists all`,
+        : `no node matches ${quoted}, neither by its key nor by its nickname; "gatherer status --all" lists them`,
     );
   }
 

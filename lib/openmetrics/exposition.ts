@@ -44,7 +44,7 @@ export class Exposition {
     const { hosts, groups, layouts } = step.value;
     this.#layouts = layouts;
     yield* nodeTexts(hosts, format);
-    yield* gridTexts(grids, format);
+    yield* gridTexts(grids, instant, format);
     yield* familyTexts(groups, format);
     if (format === "openmetrics") yield "# EOF\n";
   }

@@ -1,12 +1,22 @@
+import type { Instant } from "../ganglia/host_state.ts";
+import { SILENT_SECONDS } from "../tree/state.ts";
 import type { ChildGrid } from "../tree/tree.ts";
 import { type Row, rowTexts } from "./rows.ts";
 import type { Format } from "./text.ts";
 
-/** Families of grids below ours, of which only the summaries are known. */
+/**
+ * Families of grids below ours, of which only the summaries are known: of those that are present
+ * ones. As with nodes, that is for so many seconds after they came.
+ */
 export function* gridTexts(
-  grids: readonly ChildGrid[],
+  all: readonly ChildGrid[],
+  { monotonic }: Pick<Instant, "monotonic">,
   format: Format,
 ): Generator<string> {
+  // One that is asked less often is as old as that with each poll.
+  const grids = all.filter(({ source: { answeredAt, interval } }) =>
+    monotonic - answeredAt < (SILENT_SECONDS + interval) * 1000
+  );
   yield* rowTexts(
     {
       name: "gatherer_grid_hosts",

@@ -50,7 +50,9 @@ export function headText(
       : type;
     return `# HELP ${sample} ${line}\n# TYPE ${sample} ${known}\n`;
   }
-  const units = unit && /^[a-z]+$/.test(unit) && name.endsWith(`_${unit}`)
+  // A text has none.
+  const units = unit && type !== "info" && /^[a-z]+$/.test(unit) &&
+      name.endsWith(`_${unit}`)
     ? `# UNIT ${name} ${unit}\n`
     : "";
   return `# TYPE ${name} ${type}\n${units}# HELP ${name} ${

@@ -14,7 +14,6 @@
 import type { Value } from "../value.ts";
 import type {
   Attributes,
-  Buckets,
   ExponentialPoint,
   OtlpMetric,
   Point,
@@ -111,8 +110,7 @@ export function figureValues(point: Point): Value[] {
   if (point.min !== undefined) values.push(finite(point.min));
   if (point.max !== undefined) values.push(finite(point.max));
   if (point.type === "exponential") {
-    for (const quantile of QUANTILES) values.push(quantileOf(point, quantile));
-    return values;
+    return [...values, ...quantilesOf(point)];
   }
   let sum = 0n;
   for (const count of point.counts) values.push(sum += count);
@@ -166,37 +164,43 @@ function finite(value: bigint | number): Value {
   return typeof value === "bigint" || Number.isFinite(value) ? value : null;
 }
 
+/** A bucket with something in it: the one at `index`, on the side of `sign`; 0 is that of zero. */
+type Occupied = readonly [count: number, sign: -1 | 0 | 1, index: number];
+
 /**
- * The value below which that share of what was measured is: the middle of its bucket, by ratio.
+ * For each of {@linkcode QUANTILES} the value below which that share of what was measured is: the
+ * middle of its bucket, by ratio. One pass, with doubles: a node may have a million buckets.
  * Source of the buckets' bounds: OpenTelemetry's data model, "ExponentialHistogram".
  */
-function quantileOf(point: ExponentialPoint, quantile: number): Value {
-  const { positive, negative, zeroCount, scale, min, max } = point;
-  const total = sumOf(negative.counts) + zeroCount + sumOf(positive.counts);
-  if (total === 0n) return null;
-  const rank = Math.max(1, Math.ceil(quantile * Number(total)));
-  let left = rank;
-  const middle = (index: number) => 2 ** ((index + 0.5) * 2 ** -scale);
-  const bounded = (value: number) =>
-    finite(Math.min(max ?? Infinity, Math.max(min ?? -Infinity, value)));
-  for (let i = negative.counts.length - 1; i >= 0; i--) {
-    left -= Number(negative.counts[i]);
-    if (left <= 0) return bounded(-middle(negative.offset + i));
-  }
-  left -= Number(zeroCount);
-  if (left <= 0) return bounded(0);
-  let last = 0;
-  for (let i = 0; i < positive.counts.length; i++) {
-    if (positive.counts[i] === 0n) continue;
-    last = middle(positive.offset + i);
-    left -= Number(positive.counts[i]);
-    if (left <= 0) break;
-  }
-  return bounded(last);
+function quantilesOf(point: ExponentialPoint): Value[] {
+  const { scale, min = -Infinity, max = Infinity } = point;
+  const buckets = occupied(point);
+  if (buckets.length === 0) return QUANTILES.map(() => null);
+  const total = buckets.reduce((sum, [count]) => sum + count, 0);
+  let at = 0;
+  let seen = buckets[0][0];
+  return QUANTILES.map((quantile) => {
+    const rank = Math.max(1, Math.ceil(quantile * total));
+    while (seen < rank && at < buckets.length - 1) seen += buckets[++at][0];
+    const [, sign, index] = buckets[at];
+    const middle = sign === 0 ? 0 : sign * 2 ** ((index + 0.5) * 2 ** -scale);
+    return finite(Math.min(max, Math.max(min, middle)));
+  });
 }
 
-function sumOf(counts: Buckets["counts"]): bigint {
-  let sum = 0n;
-  for (const count of counts) sum += count;
-  return sum;
+/** In the order of their values. */
+function occupied(
+  { positive, negative, zeroCount }: ExponentialPoint,
+): Occupied[] {
+  const buckets: Occupied[] = [];
+  for (let i = negative.counts.length - 1; i >= 0; i--) {
+    const count = Number(negative.counts[i]);
+    if (count > 0) buckets.push([count, -1, negative.offset + i]);
+  }
+  if (zeroCount > 0n) buckets.push([Number(zeroCount), 0, 0]);
+  for (let i = 0; i < positive.counts.length; i++) {
+    const count = Number(positive.counts[i]);
+    if (count > 0) buckets.push([count, 1, positive.offset + i]);
+  }
+  return buckets;
 }

@@ -23,8 +23,7 @@ import {
   type SummaryPoint,
   type Temporality,
 } from "./model.ts";
-import { oneLine } from "../text.ts";
-import { messageOf } from "../errors.ts";
+import { parseInSteps } from "./json_steps.ts";
 import { Tally } from "./tally.ts";
 
 /** A flag of points: there is no value any more. Source: `metrics.proto`, DataPointFlags. */
@@ -40,12 +39,6 @@ const TEMPORALITY_NAMES: Readonly<Record<string, Temporality>> = {
   AGGREGATION_TEMPORALITY_CUMULATIVE: "cumulative",
 };
 
-/**
- * Integers that a double would round, where they stand without quotes, as Deno writes them. Inside of
- * a text a quote has a backslash before it, so that none looks like this.
- */
-const LONG_INTEGER = /"(asInt|intValue)"(\s*:\s*)(-?\d{16,20})(?=[\s,}])/g;
-
 const LEAST_INTEGER = -(1n << 63n);
 const MOST_INTEGER = (1n << 64n) - 1n;
 
@@ -54,7 +47,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a request in steps, between which others may have their turn; the first is the longest.
+ * Reads a request in steps, between which others may have their turn.
  * @throws OtlpError when it is none.
  */
 export function* decodeJson(
@@ -62,12 +55,14 @@ export function* decodeJson(
   limits: DecodeLimits = defaultDecodeLimits,
 ): Generator<void, MetricsRequest> {
   checkParts(bytes, limits.jsonParts);
-  const root = parse(bytes);
   yield;
+  const text = textOf(bytes);
+  yield;
+  const root = yield* parseInSteps(text);
   return yield* new JsonDecoder(limits).request(root);
 }
 
-/** Makes sure that what JSON.parse makes of it is not many times larger than the text. */
+/** Makes sure that what is made of it is not many times larger than the text. */
 function checkParts(bytes: Uint8Array, most: number): void {
   let parts = 0;
   for (let i = 0; i < bytes.length; i++) {
@@ -82,19 +77,11 @@ function checkParts(bytes: Uint8Array, most: number): void {
   }
 }
 
-function parse(bytes: Uint8Array): unknown {
-  let text: string;
+function textOf(bytes: Uint8Array): string {
   try {
-    text = utf8.decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new OtlpError("the body is not valid UTF-8");
-  }
-  try {
-    return JSON.parse(text.replace(LONG_INTEGER, '"$1"$2"$3"'));
-  } catch (error) {
-    throw new OtlpError(
-      `the body is no JSON: ${oneLine(messageOf(error), 200)}`,
-    );
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type SummaryPoint,
   type Temporality,
 } from "./model.ts";
-import { MessageReader, Wire } from "./wire.ts";
+import { FieldCount, MessageReader, Wire } from "./wire.ts";
 
 const TEMPORALITIES: readonly Temporality[] = [
   "unspecified",
@@ -42,17 +42,19 @@ export function* decodeProtobuf(
   limits: DecodeLimits = defaultDecodeLimits,
 ): Generator<void, MetricsRequest> {
   const decoder = new ProtobufDecoder(limits);
-  return yield* decoder.request(new MessageReader(bytes));
+  return yield* decoder.request(bytes);
 }
 
 class ProtobufDecoder {
   readonly #tally: Tally;
+  readonly #count = new FieldCount();
 
   constructor(limits: DecodeLimits) {
     this.#tally = new Tally(limits);
   }
 
-  *request(reader: MessageReader): Generator<void, MetricsRequest> {
+  *request(bytes: Uint8Array): Generator<void, MetricsRequest> {
+    const reader = new MessageReader(bytes, this.#count);
     const resources: ResourceMetrics[] = [];
     while (reader.next()) {
       if (reader.field === 1) {
@@ -103,6 +105,7 @@ class ProtobufDecoder {
 
   *#metric(reader: MessageReader): Generator<void, OtlpMetric> {
     this.#tally.group();
+    yield* this.#step(false);
     const metric = { name: "", description: "", unit: "" };
     let data: Partial<OtlpMetric> = { kind: "unknown", points: [] };
     while (reader.next()) {
@@ -165,7 +168,7 @@ class ProtobufDecoder {
     let isMonotonic = false;
     while (reader.next()) {
       if (reader.field === 1) {
-        if (this.#tally.point()) yield;
+        yield* this.#step(this.#tally.point());
         points.push(read.call(this, reader.message()));
       } else if (reader.field === 2) {
         temporality = TEMPORALITIES[Number(reader.unsigned())] ?? "unspecified";
@@ -174,6 +177,13 @@ class ProtobufDecoder {
       } else reader.skip();
     }
     return { points, temporality, isMonotonic };
+  }
+
+  /** Lets others have their turn if it is time for that. */
+  *#step(isDue: boolean): Generator<void, void> {
+    if (!isDue && !this.#count.isDue) return;
+    yield;
+    this.#count.reset();
   }
 
   #number(reader: MessageReader): NumberPoint {

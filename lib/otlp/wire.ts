@@ -4,6 +4,36 @@ import { OtlpError } from "./error.ts";
 /** How a field is written. Source: protobuf's "Encoding", wire types. */
 export const Wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
+/** Fields between two steps: far above what a data point has, and below 50 ms. */
+const MOST_FIELDS = 100_000;
+/** Fields after which it is time for a step. */
+const STEP_FIELDS = 5000;
+
+/** Counts the fields that are read between two steps, of a message and all in it. */
+export class FieldCount {
+  #fields = 0;
+
+  /** Whether it is time for a step. */
+  get isDue(): boolean {
+    return this.#fields >= STEP_FIELDS;
+  }
+
+  /** @throws OtlpError when there are too many. */
+  add(): void {
+    if (++this.#fields > MOST_FIELDS) {
+      throw new OtlpError(
+        `more than ${MOST_FIELDS} fields of the protobuf message in one place`,
+        true,
+      );
+    }
+  }
+
+  /** A step begins. */
+  reset(): void {
+    this.#fields = 0;
+  }
+}
+
 /**
  * A message of protobuf's wire format, field by field. Reads no byte outside of the message, and
  * takes no memory but for what is asked for.
@@ -11,13 +41,16 @@ export const Wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 export class MessageReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #count: FieldCount;
   #pos = 0;
   /** The number of the field that was begun last. */
   field = 0;
   #wire = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param count Of the messages that it is part of. */
+  constructor(bytes: Uint8Array, count = new FieldCount()) {
     this.#bytes = bytes;
+    this.#count = count;
     this.#view = new DataView(
       bytes.buffer,
       bytes.byteOffset,
@@ -31,6 +64,7 @@ export class MessageReader {
    */
   next(): boolean {
     if (this.#pos >= this.#bytes.length) return false;
+    this.#count.add();
     const tag = this.#varint();
     this.field = Number(tag >> 3n);
     this.#wire = Number(tag & 7n);
@@ -51,7 +85,7 @@ export class MessageReader {
   }
 
   message(): MessageReader {
-    return new MessageReader(this.bytes());
+    return new MessageReader(this.bytes(), this.#count);
   }
 
   text(): string {
@@ -92,8 +126,8 @@ export class MessageReader {
   /**
    * Adds the numbers of a repeated field to a list, whether they come packed or one by one.
    * @param read Reads one of them.
-   * @param most After which more are only passed over.
-   * @returns How many there were.
+   * @param most After which no more are wanted.
+   * @returns How many there were; if they are packed, at most one more than are wanted.
    */
   repeated<T>(
     into: T[],
@@ -109,7 +143,7 @@ export class MessageReader {
     const packed = this.message();
     packed.#wire = wire;
     let count = 0;
-    while (packed.#pos < packed.#bytes.length) {
+    while (packed.#pos < packed.#bytes.length && count <= most) {
       const value = read(packed);
       if (into.length < most) into.push(value);
       count++;

@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { formatAddress } from "../address.ts";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { GangliaDocument } from "../ganglia/xml/document.ts";
 import { defaultXmlLimits, type XmlLimits } from "../ganglia/xml/limits.ts";
@@ -15,6 +15,7 @@ import {
   type HostPort,
 } from "./gmond_fetch.ts";
 import { SalvageStore } from "./gmond_salvage.ts";
+import { Rhythm } from "./rhythm.ts";
 import type { Source, SourceStatus } from "./source.ts";
 import { GmondStore } from "./gmond_store.ts";
 
@@ -76,11 +77,6 @@ export interface GmondStatus extends SourceStatus {
   readonly hosts: number;
 }
 
-/** The most that a poll is early or late, in milliseconds. */
-const JITTER_MS = 5000;
-/** Within how many milliseconds of the start the first poll comes: not all sources at once. */
-const FIRST_MS = 1000;
-
 /**
  * Polls one data source: a gmond, or another gmetad. One poll is under way at a time. Each asks the
  * host that was good last; the others follow in order until one gives a whole answer. If none does,
@@ -89,30 +85,25 @@ const FIRST_MS = 1000;
 export class GmondSource implements Source {
   readonly #options: GmondSourceOptions;
   readonly #limits: GmondLimits;
-  readonly #random: () => number;
   readonly #memory = new ReaderMemory();
   readonly #store: GmondStore;
   readonly #salvage: SalvageStore | undefined;
   readonly #abort = new AbortController();
-  readonly #intervalMs: number;
+  readonly #rhythm: Rhythm;
   /** The next host to be asked, as an index. */
   #next = 0;
-  /** When the next poll is due but for the jitter, on the monotonic clock. */
-  #due = 0;
-  #timer: Timer | undefined;
-  #polling: Promise<void> | undefined;
-  #first: PromiseWithResolvers<void> | undefined;
   /** What the log has said last. */
   #told = "";
   #toldDamage = false;
   #status: GmondStatus;
 
   constructor(options: GmondSourceOptions) {
-    const { source, tree, clock, salvageDirectory } = options;
+    const { source, tree, clock, random, salvageDirectory } = options;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#random = options.random ?? Math.random;
-    this.#intervalMs = source.intervalSeconds * 1000;
+    const intervalMs = source.intervalSeconds * 1000;
+    const poll = () => this.#turn();
+    this.#rhythm = new Rhythm({ clock, intervalMs, random, poll });
     const { clusters, hosts, hostMetrics, metrics } = {
       ...defaultXmlLimits,
       ...this.#limits.xml,
@@ -152,15 +143,8 @@ export class GmondSource implements Source {
 
   /** Starts polling; resolves when the first poll is over, whatever came of it. */
   start(): Promise<void> {
-    if (this.#first) return this.#first.promise;
-    const { clock, source } = this.#options;
-    this.#first = Promise.withResolvers();
-    if (source.hosts.length === 0) this.#first.resolve();
-    else {
-      this.#due = clock.monotonic();
-      this.#schedule(this.#random() * Math.min(FIRST_MS, this.#jitterMs()));
-    }
-    return this.#first.promise;
+    const { hosts } = this.#options.source;
+    return hosts.length === 0 ? Promise.resolve() : this.#rhythm.start();
   }
 
   /** Takes what this source has brought out of the tree. */
@@ -170,49 +154,25 @@ export class GmondSource implements Source {
 
   /** Ends polling; resolves when nothing is under way any more. */
   async stop(): Promise<void> {
-    this.#timer?.cancel();
     this.#abort.abort(new Error("stopped"));
-    await this.#polling;
-    this.#first?.resolve();
+    await this.#rhythm.stop();
     await this.#salvage?.settled();
   }
 
-  #jitterMs(): number {
-    return Math.min(JITTER_MS, this.#intervalMs / 3);
-  }
-
-  #schedule(wait: number): void {
-    const { clock } = this.#options;
-    this.#timer = clock.setTimer(() => {
-      const began = clock.monotonic();
-      this.#polling = this.#poll().catch((error) => {
-        // Not of the answer's making: whoever was told of it has failed.
-        logger.error("source {name}: its answer could not be taken: {reason}", {
-          name: oneLine(this.#status.name, 100),
-          reason: messageOf(error),
-        });
-      }).finally(() => {
-        this.#polling = undefined;
-        this.#set({
-          usedMs: this.#status.usedMs + clock.monotonic() - began,
-        });
-        this.#first!.resolve();
-        this.#options.onPoll?.();
-        if (!this.#abort.signal.aborted) this.#scheduleNext();
+  async #turn(): Promise<void> {
+    const { clock, onPoll } = this.#options;
+    const began = clock.monotonic();
+    try {
+      await this.#poll();
+    } catch (error) {
+      // Not of the answer's making: whoever was told of it has failed.
+      logger.error("source {name}: its answer could not be taken: {reason}", {
+        name: oneLine(this.#status.name, 100),
+        reason: messageOf(error),
       });
-    }, wait);
-  }
-
-  #scheduleNext(): void {
-    const now = this.#options.clock.monotonic();
-    const jitter = (2 * this.#random() - 1) * this.#jitterMs();
-    // The rhythm stays whatever the polls take and the jitter adds: no drift, no catching up.
-    this.#due += this.#intervalMs;
-    const late = now - this.#due - jitter;
-    if (late > 0) {
-      this.#due += Math.ceil(late / this.#intervalMs) * this.#intervalMs;
     }
-    this.#schedule(Math.max(0, this.#due + jitter - now));
+    this.#set({ usedMs: this.#status.usedMs + clock.monotonic() - began });
+    onPoll?.();
   }
 
   #hostName(index: number): string {

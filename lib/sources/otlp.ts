@@ -181,9 +181,12 @@ export class OtlpSource implements Source {
     try {
       if (encoding === undefined) throw unknownType(request);
       if (this.#stopped) throw new BodyError(503, "the gatherer is stopping");
-      const body = await this.#bodies.read(request);
-      const rejection = await this.#inTurn(async () =>
-        this.#take(await decoded(body, encoding, this.#limits), from)
+      const rejection = await this.#bodies.read(
+        request,
+        (body) =>
+          this.#inTurn(async () =>
+            this.#take(await decoded(body, encoding, this.#limits), from)
+          ),
       );
       this.#set({ lastSuccess: clock.now() });
       return success(encoding, rejection);
@@ -213,7 +216,7 @@ export class OtlpSource implements Source {
     if (!this.#told.has(`discard ${from}`)) {
       this.#remember(`discard ${from}`);
       logger.info(
-        "{address} sends to {path}: traces and logs are thrown away here; OTEL_TRACES_EXPORTER=none and OTEL_LOGS_EXPORTER=none keep a program from sending them",
+        "{address} sends to {path}: traces and logs are thrown away here; OTEL_TRACES_EXPORTER=none and OTEL_LOGS_EXPORTER=none, in Deno OTEL_DENO_TRACING=false and OTEL_DENO_CONSOLE=ignore, keep a program from sending them",
         { address: from, path: pathname },
       );
     }

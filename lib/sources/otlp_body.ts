@@ -19,7 +19,7 @@ export class BodyError extends Error {
 export interface BodyLimits {
   /** Bytes of one body, as it comes and after decompression, each. */
   readonly bodyBytes: number;
-  /** Bytes of all bodies that are being received. */
+  /** Bytes of all bodies that are being received or dealt with. */
   readonly underWayBytes: number;
   /** Milliseconds that a body may take. */
   readonly bodyMs: number;
@@ -29,7 +29,7 @@ export interface BodyLimits {
 export class BodyReader {
   readonly #limits: BodyLimits;
   readonly #clock: Clock;
-  /** Bytes that are held for bodies that are being received. */
+  /** Bytes that are held for bodies that are being received or dealt with. */
   #underWay = 0;
 
   constructor(limits: BodyLimits, clock: Clock) {
@@ -38,10 +38,14 @@ export class BodyReader {
   }
 
   /**
-   * The body of a request, decompressed.
+   * Does something with the body of a request, decompressed. It counts against the limits until that
+   * is done: whoever waits for his turn has his body in memory.
    * @throws BodyError when it cannot be had within the limits.
    */
-  async read(request: Request): Promise<Uint8Array> {
+  async read<T>(
+    request: Request,
+    use: (body: Uint8Array) => Promise<T>,
+  ): Promise<T> {
     const encoding = request.headers.get("content-encoding")?.trim()
       .toLowerCase() || "identity";
     if (encoding !== "gzip" && encoding !== "identity") {
@@ -60,7 +64,7 @@ export class BodyReader {
       if (this.#underWay + bytes > this.#limits.underWayBytes) {
         throw new BodyError(
           503,
-          "too many requests are being received; try again later",
+          "too much is being received; try again later",
         );
       }
       held += bytes;
@@ -68,7 +72,9 @@ export class BodyReader {
     };
     try {
       const body = await this.#receive(request, hold);
-      return encoding === "gzip" ? await this.#inflate(body, hold) : body;
+      return await use(
+        encoding === "gzip" ? await this.#inflate(body, hold) : body,
+      );
     } finally {
       this.#underWay -= held;
     }

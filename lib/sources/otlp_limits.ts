@@ -5,7 +5,7 @@ import { type DecodeLimits, defaultDecodeLimits } from "../otlp/limits.ts";
 export interface OtlpLimits {
   /** Bytes of a request's body, as it comes and after decompression, each. */
   readonly bodyBytes: number;
-  /** Bytes of all bodies that are being received. */
+  /** Bytes of all bodies that are being received or dealt with. */
   readonly underWayBytes: number;
   /** Milliseconds that a body may take. */
   readonly bodyMs: number;

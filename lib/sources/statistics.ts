@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { type FetchLimits, fetchPage } from "../tahoe_statistics/fetch.ts";
 import { readPage, type StatisticsPage } from "../tahoe_statistics/page.ts";
@@ -15,6 +15,7 @@ import { beginningOf, isRestart } from "../tree/incarnation.ts";
 import type { Metric, Observation } from "../tree/metric.ts";
 import { onAnswer, onAttach, onFailure, pollLimits } from "../tree/state.ts";
 import type { Tree } from "../tree/tree.ts";
+import { Rhythm } from "./rhythm.ts";
 import type { Source, SourceStatus } from "./source.ts";
 
 const logger = getLogger(["gatherer", "statistics"]);
@@ -44,11 +45,6 @@ export interface StatisticsSourceOptions extends StatisticsTarget {
   readonly random?: () => number;
 }
 
-/** The most that a poll is early or late, in milliseconds. */
-const JITTER_MS = 5000;
-/** Within how many milliseconds of the start the first poll comes: not all nodes at once. */
-const FIRST_MS = 1000;
-
 /**
  * Polls the statistics page of one Tahoe-LAFS node, which is a host of the cluster "statistics".
  * One poll is under way at a time. A node that fails to answer keeps its last figures; its state
@@ -60,13 +56,8 @@ export class StatisticsSource implements Source {
   readonly #place: string;
   /** What incarnations begin with: of another URL, nothing can be compared. */
   readonly #prefix: string;
-  readonly #random: () => number;
   readonly #abort = new AbortController();
-  /** When the next poll is due but for the jitter, on the monotonic clock. */
-  #due = 0;
-  #timer: Timer | undefined;
-  #polling: Promise<void> | undefined;
-  #first: PromiseWithResolvers<void> | undefined;
+  readonly #rhythm: Rhythm;
   /** The last answer of this life, and the observation that was made of it. */
   #last: { observation: Observation; sighting: Sighting } | undefined;
   /** What the log has said last. */
@@ -80,7 +71,9 @@ export class StatisticsSource implements Source {
     this.#key = statisticsKey(options.name);
     this.#place = placeOf(url);
     this.#prefix = `${hashOf(this.#place + url.pathname + url.search)}-`;
-    this.#random = options.random ?? Math.random;
+    const { clock, intervalMs, random } = options;
+    const poll = () => this.#poll();
+    this.#rhythm = new Rhythm({ clock, intervalMs, random, poll });
     this.#status = {
       name: options.name,
       kind: "statistics",
@@ -101,24 +94,20 @@ export class StatisticsSource implements Source {
 
   /** Starts polling; resolves when the first poll is over, whatever came of it. */
   start(): Promise<void> {
-    if (this.#first) return this.#first.promise;
-    const { clock, name, tree } = this.#options;
-    this.#first = Promise.withResolvers();
-    tree.update(STATISTICS_CLUSTER, this.#key, {
-      nickname: name,
-      life: onAttach(clock.monotonic()),
-    });
-    this.#due = clock.monotonic();
-    this.#schedule(this.#random() * Math.min(FIRST_MS, this.#jitterMs()));
-    return this.#first.promise;
+    if (!this.#rhythm.isStarted) {
+      const { clock, name, tree } = this.#options;
+      tree.update(STATISTICS_CLUSTER, this.#key, {
+        nickname: name,
+        life: onAttach(clock.monotonic()),
+      });
+    }
+    return this.#rhythm.start();
   }
 
   /** Ends polling; resolves when nothing is under way any more. */
   async stop(): Promise<void> {
-    this.#timer?.cancel();
     this.#abort.abort(new Error("stopped"));
-    await this.#polling;
-    this.#first?.resolve();
+    await this.#rhythm.stop();
   }
 
   /** Takes its node out of the tree. */
@@ -131,35 +120,16 @@ export class StatisticsSource implements Source {
     tree.commit(STATISTICS_CLUSTER);
   }
 
-  #jitterMs(): number {
-    return Math.min(JITTER_MS, this.#options.intervalMs / 3);
-  }
-
-  #schedule(wait: number): void {
-    this.#timer = this.#options.clock.setTimer(() => {
-      this.#polling = this.#turn().catch((error) => {
-        // Not of the answer's making: whoever was told of it has failed.
-        logger.error("{name}: its answer could not be taken: {reason}", {
-          name: oneLine(this.#options.name, 100),
-          reason: messageOf(error),
-        });
-      }).finally(() => {
-        this.#polling = undefined;
-        this.#first!.resolve();
-        if (!this.#abort.signal.aborted) this.#scheduleNext();
+  async #poll(): Promise<void> {
+    try {
+      await this.#turn();
+    } catch (error) {
+      // Not of the answer's making: whoever was told of it has failed.
+      logger.error("{name}: its answer could not be taken: {reason}", {
+        name: oneLine(this.#options.name, 100),
+        reason: messageOf(error),
       });
-    }, wait);
-  }
-
-  #scheduleNext(): void {
-    const { clock, intervalMs } = this.#options;
-    const now = clock.monotonic();
-    const jitter = (2 * this.#random() - 1) * this.#jitterMs();
-    // The rhythm stays whatever the polls take and the jitter adds: no drift, no catching up.
-    this.#due += intervalMs;
-    const late = now - this.#due - jitter;
-    if (late > 0) this.#due += Math.ceil(late / intervalMs) * intervalMs;
-    this.#schedule(Math.max(0, this.#due + jitter - now));
+    }
   }
 
   /** A poll, unless nobody wants to know. */

@@ -243,7 +243,7 @@ function problemOf(
 ): string | undefined {
   const status = oneLine(`${statusCode} ${statusMessage}`.trim(), 60);
   if (statusCode >= 300 && statusCode < 400 && headers.location) {
-    const location = oneLine(headers.location, 200);
+    const location = oneLine(withoutSecrets(headers.location), 200);
     return `it answered ${status}, a redirect to ${location}, which is not followed`;
   }
   if (statusCode !== 200) return `it answered ${status}`;
@@ -251,6 +251,13 @@ function problemOf(
   if (encoding !== undefined && encoding !== "identity") {
     return `its answer is in ${oneLine(encoding, 30)}, which was not asked for`;
   }
+}
+
+/** Where a redirect leads, but for its user and its query, which may repeat what was asked. */
+function withoutSecrets(location: string): string {
+  const [path, ...query] = location.replace(/#.*$/s, "").split("?");
+  const plain = path.replace(/^((?:[^/?]*:)?\/\/)[^/]*@/, "$1");
+  return query.length === 0 ? plain : `${plain}?…`;
 }
 
 /** What went wrong in a person's words. */

@@ -28,6 +28,10 @@ const logger = getLogger(["gatherer", "http"]);
 /** Milliseconds that an answer of a node may take, where nobody says. */
 const TIMEOUT_MS = 20_000;
 
+/** Patterns of one kind in a query, and characters of each. */
+const MOST_PATTERNS = 20;
+const LONGEST_PATTERN = 200;
+
 /** How a {@linkcode HttpPlugin} is set up. */
 export interface HttpPluginOptions {
   /** The address to listen on; with `::` also on IPv4. */
@@ -117,6 +121,10 @@ export class HttpPlugin implements Plugin {
 
   notifyGrid(grid: ChildGrid): void {
     this.#grids.set(grid.name, grid);
+  }
+
+  forgetGrid(name: string): void {
+    this.#grids.delete(name);
   }
 
   async stop(): Promise<void> {
@@ -210,8 +218,19 @@ function jsonAnswer(
   };
 }
 
-/** Whether a text matches one of the patterns; without any, all do. */
+/**
+ * Whether a text matches one of the patterns; without any, all do.
+ * @throws UserError when there are too many, or one is too long or none.
+ */
 function anyOf(globs: readonly string[]): (text: string) => boolean {
+  if (
+    globs.length > MOST_PATTERNS ||
+    globs.some(({ length }) => length > LONGEST_PATTERN)
+  ) {
+    throw new UserError(
+      `a query may have ${MOST_PATTERNS} patterns of ${LONGEST_PATTERN} characters of each kind`,
+    );
+  }
   const matchers = globs.map(globMatcher);
   return (text) =>
     matchers.length === 0 || matchers.some((matches) => matches(text));

@@ -33,6 +33,9 @@ interface NodeEntry extends NodeReport {
   readonly began: number | null;
 }
 
+/** Nodes or statistics that are looked at in one go, for a pattern may take long over a name. */
+const STEP = 20;
+
 /** How all nodes are: an object with the time and a list. */
 export function* nodesJson(
   nodes: GathererStatus["nodes"],
@@ -42,7 +45,9 @@ export function* nodesJson(
 ): Generator<string> {
   yield `{"time":${instant.now},"nodes":[`;
   let comma = "\n";
+  let seen = 0;
   for (const report of nodes) {
+    if (seen++ % STEP === 0) yield "";
     if (!isWanted(report.nickname) && !isWanted(report.key)) continue;
     const cluster = clusters.get(report.cluster);
     const host = cluster?.hosts.get(report.key);
@@ -70,28 +75,41 @@ export function* snapshotJson(
   const { node: isWanted, hasStats } = selection;
   yield "{";
   let comma = "";
+  let seen = 0;
   for (const { hosts } of clusters) {
     for (const host of hosts.values()) {
+      if (seen++ % STEP === 0) yield "";
       const { key, nickname, observation } = host;
       if (!observation || !(isWanted(nickname) || isWanted(key))) continue;
-      const text = hostJson(host, observation, selection);
-      if (hasStats && text === undefined) continue;
-      yield comma + text;
+      const metrics = yield* wantedOf(observation, selection);
+      if (hasStats && metrics.length === 0) continue;
+      yield comma + hostJson(host, observation, metrics);
       comma = ", ";
     }
   }
   yield "}\n";
 }
 
-/** @returns `undefined` if it has nothing that is wanted. */
+/** The statistics of a node that are wanted, in steps. */
+function* wantedOf(
+  { metrics }: Observation,
+  { stat, hasStats }: Selection,
+): Generator<string, readonly Metric[]> {
+  if (!hasStats) return metrics;
+  const wanted: Metric[] = [];
+  for (let i = 0; i < metrics.length; i++) {
+    if (i % STEP === 0) yield "";
+    if (stat(metrics[i].name)) wanted.push(metrics[i]);
+  }
+  return wanted;
+}
+
 function hostJson(
   host: Host,
-  { receivedAt, metrics }: Observation,
-  { stat, hasStats }: Selection,
-): string | undefined {
+  { receivedAt }: Observation,
+  metrics: readonly Metric[],
+): string {
   const began = countersBegan(host);
-  const wanted = hasStats ? metrics.filter(({ name }) => stat(name)) : metrics;
-  if (hasStats && wanted.length === 0) return undefined;
   const isCounter = ({ slope }: Metric) => slope === "positive";
   const object = writeJson([{
     key: host.key,
@@ -99,8 +117,8 @@ function hostJson(
     nickname: host.nickname,
     incarnation: incarnationOf(host),
     ...(began === undefined ? {} : { began: began / 1000 }),
-    counters: figures(wanted.filter(isCounter)),
-    stats: figures(wanted.filter((metric) => !isCounter(metric))),
+    counters: figures(metrics.filter(isCounter)),
+    stats: figures(metrics.filter((metric) => !isCounter(metric))),
   }]);
   return object.slice(1, -1);
 }

@@ -26,6 +26,10 @@ export interface WebLimits {
   readonly connections: number;
   /** Connections at once from one address, so that a single caller cannot take all. */
   readonly connectionsPerAddress: number;
+  /** Requests of a connection that are not answered yet. */
+  readonly requestsAhead: number;
+  /** Milliseconds that a client whose request could not be read has to take the answer to that. */
+  readonly lingerMs: number;
   /** Milliseconds that answers under way are given when the server is stopped. */
   readonly stopMs: number;
   /** Whether answers to this machine itself are compressed: time spent for nothing. */
@@ -50,6 +54,8 @@ export const defaultWebLimits: WebLimits = {
   answersAtOnce: 8,
   connections: 256,
   connectionsPerAddress: 64,
+  requestsAhead: 16,
+  lingerMs: 1000,
   stopMs: 1000,
   compressesLocally: false,
   logMs: 60_000,

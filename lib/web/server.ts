@@ -73,6 +73,15 @@ export interface WebCounts {
   aborted: number;
 }
 
+/** The requests of a connection that are not answered yet. */
+interface Line {
+  length: number;
+  /** The end of the answer to the last of them. */
+  last: Promise<void> | undefined;
+  /** The answer to the first of them. */
+  response?: ServerResponse;
+}
+
 /** An HTTP server that is listening. */
 export class WebServer {
   readonly counts: WebCounts = {
@@ -93,6 +102,7 @@ export class WebServer {
   /** Answers in pieces under way. */
   #streaming = 0;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #lines = new WeakMap<Socket, Line>();
   #address: HostPort;
   #stopped: Promise<void> | undefined;
 
@@ -247,15 +257,52 @@ export class WebServer {
       : "400 Bad Request";
     const address = plainAddress(socket.remoteAddress ?? "");
     this.#log.warn(address, `no request that can be answered: ${status}`);
+    // In the middle of another answer there is no place for this one.
+    if (this.#lines.get(socket)?.response?.headersSent) {
+      socket.destroy();
+      return;
+    }
     socket.end(
       `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     );
+    // One that keeps its own side open would have the connection for ever.
+    const { clock, limits } = this.#options;
+    const timer = clock.setTimer(() => socket.destroy(), limits.lingerMs, {
+      keepAlive: false,
+    });
+    socket.once("close", () => timer.cancel());
   }
 
+  /** Requests that a client sends ahead are answered one after another. */
   #take(request: IncomingMessage, response: ServerResponse): void {
-    const done = this.#answer(request, response).finally(() => {
+    const { socket } = request;
+    // What was sent together is parsed together, also behind the point where it was cut off.
+    if (socket.destroyed) return;
+    const { requestsAhead } = this.#options.limits;
+    const line: Line = this.#lines.get(socket) ??
+      { length: 0, last: undefined };
+    this.#lines.set(socket, line);
+    if (line.length >= requestsAhead) {
+      this.counts.malformed++;
+      this.#log.warn(
+        plainAddress(socket.remoteAddress ?? ""),
+        `cut off: it has sent ${requestsAhead} requests without waiting for answers`,
+      );
+      socket.destroy();
+      return;
+    }
+    line.length++;
+    const answer = () => {
+      line.response = response;
+      return this.#answer(request, response);
+    };
+    const done = (line.last?.then(answer) ?? answer()).finally(() => {
+      line.length--;
+      line.response = undefined;
+      if (line.last === done) line.last = undefined;
       this.#underWay.delete(done);
     });
+    line.last = done;
     this.#underWay.add(done);
   }
 
@@ -267,6 +314,7 @@ export class WebServer {
     this.counts.requests++;
     using body = this.#bodies.open(request);
     try {
+      checkTaker(request);
       const answer = await this.#make(request, body, from);
       await this.#respond(request, response, answer, from);
     } catch (error) {
@@ -286,6 +334,8 @@ export class WebServer {
     const { method = "", headers } = request;
     const url = URL.parse(request.url ?? "", "http://gatherer");
     if (!url) return textAnswer(400, "the address cannot be read");
+    // They are nobody's here, and no handler is to log them.
+    url.username = url.password = "";
     try {
       return await this.#options.answer({
         method,
@@ -316,6 +366,8 @@ export class WebServer {
   ): Promise<void> {
     const { limits } = this.#options;
     const { body } = answer;
+    // Nothing tells any more of one that went while the answer was made.
+    checkTaker(request);
     if (typeof body === "string" || body instanceof Uint8Array) {
       return this.#respondWhole(request, response, { ...answer, body });
     }
@@ -374,6 +426,11 @@ export class WebServer {
       response.end(request.method === "HEAD" ? undefined : bytes);
     });
   }
+}
+
+/** @throws NotTaken when the client of a request has gone. */
+function checkTaker({ socket }: IncomingMessage): void {
+  if (socket.destroyed) throw new NotTaken();
 }
 
 const encoder = new TextEncoder();

@@ -120,7 +120,7 @@ Deno.test("who is not there, or is retired already, is said to be", async () => 
   await f(
     "nobody*",
     false,
-    'no node matches "nobody*", neither by its key nor by its nickname; "gatherer status" lists all',
+    'no node matches "nobody*", neither by its key nor by its nickname; "gatherer status --all" lists them',
   );
   await f("aaaa", true, 'no node that is retired matches "aaaa"');
   await retired.retire("aaaa");

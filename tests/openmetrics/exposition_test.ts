@@ -58,6 +58,12 @@ Deno.test("OpenMetrics: counters with their beginning, gauges, texts; HELP has t
       text: 'Li"nux\\',
       detail: detail({ type: "string" }),
     },
+    {
+      ...gauge("sent_bytes", null),
+      slope: "zero",
+      text: "many",
+      detail: detail({ type: "string", units: "bytes" }),
+    },
   ]);
   const text = expose(
     [clusterOf("foolscap", one, two), clusterOf("web", web)],
@@ -84,6 +90,9 @@ rate_bytes{cluster="web",node="web/a",key="web/a"} 9
 # TYPE os_name info
 # HELP os_name os_name
 os_name_info{cluster="web",node="web/a",key="web/a",value="Li\\"nux\\\\"} 1
+# TYPE sent_bytes info
+# HELP sent_bytes sent_bytes (bytes)
+sent_bytes_info{cluster="web",node="web/a",key="web/a",value="many"} 1
 `,
   );
   readStrictly(text, true);

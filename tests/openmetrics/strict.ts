@@ -93,6 +93,7 @@ export function readStrictly(text: string, isOpen: boolean): Family[] {
         now.help = value;
       } else {
         assert(isOpen && now.unit === undefined, line);
+        assert(now.type !== "info", `a unit of a text: ${line}`);
         assert(name.endsWith(`_${value}`), `not its unit: ${line}`);
         now.unit = value;
       }

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { OtlpError } from "../../lib/otlp/error.ts";
+import { decodeProtobuf } from "../../lib/otlp/protobuf.ts";
+import { finish } from "../../lib/otlp/tally.ts";
 import type {
   MetricsRequest,
   OtlpMetric,
@@ -293,6 +295,36 @@ Deno.test("what is too much of something is refused, or left out alone", () => {
   const many = attribute({ boolValue: false }, 5);
   const [point] = find(readJson(many, { attributes: 4 }), "a").points;
   assertEquals([point.attributes, point.fault], [[], "more than 4 attributes"]);
+});
+
+Deno.test("a message of fields that nobody needs is refused before it takes long", () => {
+  /** A field of bytes. */
+  const field = (number: number, content: Uint8Array) => {
+    const head = [number << 3 | 2];
+    let left = content.length;
+    for (; left >= 0x80; left >>= 7) head.push(left & 0x7f | 0x80);
+    return Uint8Array.from([...head, left, ...content]);
+  };
+  const inPoint = (content: Uint8Array) =>
+    [1, 5, 2, 2, 1].reduce((inner, number) => field(number, inner), content);
+  // Field 15, a varint, over and over.
+  const unknown = Uint8Array.from(
+    { length: 400_000 },
+    (_, i) => i % 2 === 0 ? 0x78 : 1,
+  );
+  for (const bytes of [unknown, inPoint(unknown)]) {
+    const error = assertThrows(() => finish(decodeProtobuf(bytes)), OtlpError);
+    assert(error.isTooLarge);
+  }
+  // Metrics without points are none of these: others have their turn in between.
+  const metrics = Uint8Array.from(
+    { length: 15_000 * 12 },
+    (_, i) => i % 12 === 0 ? 0x12 : i % 12 === 1 ? 10 : i % 2 === 0 ? 0x78 : 1,
+  );
+  const steps = decodeProtobuf(field(1, field(2, metrics)));
+  let count = 0;
+  while (!steps.next().done) count++;
+  assert(count >= 10, `${count}`);
 });
 
 const text = fc.string({ unit: "grapheme", maxLength: 8 });

@@ -1,6 +1,13 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { BodyError, BodyReader } from "../../lib/sources/otlp_body.ts";
 import { Tree } from "../../lib/tree/tree.ts";
 import { defaultOtlpLimits } from "../../lib/sources/otlp_limits.ts";
+import { FakeClock } from "../fake_clock.ts";
 import { captureLog } from "../log_capture.ts";
 import { attributesOf, capture, json, requestOf } from "../otlp/capture.ts";
 import {
@@ -790,4 +797,30 @@ Deno.test("a half body is given up in time, and what it held is free again", asy
   assertEquals(third.status, 400);
   assertStringIncludes(await third.text(), "reset by peer");
   assertEquals(await world.post(requestOf(gauge("g", [point(1)]))), {});
+});
+
+Deno.test("a body counts until it was dealt with, not just received", async () => {
+  const limits = { ...defaultOtlpLimits, underWayBytes: 2000 };
+  const bodies = new BodyReader(limits, new FakeClock());
+  const request = () =>
+    new Request("http://127.0.0.1/v1/metrics", {
+      method: "POST",
+      body: new Uint8Array(1500),
+    });
+  const begun = Promise.withResolvers<void>();
+  const waiting = Promise.withResolvers<string>();
+  const first = bodies.read(request(), () => {
+    begun.resolve();
+    return waiting.promise;
+  });
+  await begun.promise;
+  const length = ({ length }: Uint8Array) => Promise.resolve(length);
+  const refused = await assertRejects(
+    () => bodies.read(request(), length),
+    BodyError,
+  );
+  assertEquals(refused.status, 503);
+  waiting.resolve("done");
+  assertEquals(await first, "done");
+  assertEquals(await bodies.read(request(), length), 1500);
 });

@@ -124,7 +124,12 @@ const bad: [what: string, behaviour: Behaviour, reason: string][] = [
   [
     "a redirect to itself",
     answers("", "301 Moved Permanently\r\nLocation: /statistics/?t=json"),
-    "it answered 301 Moved Permanently, a redirect to /statistics/?t=json, which is not followed",
+    "it answered 301 Moved Permanently, a redirect to /statistics/?…, which is not followed",
+  ],
+  [
+    "a redirect that repeats secrets",
+    answers("", "302 Found\r\nLocation: //me:secret@n@h/x?token=secret#y"),
+    "it answered 302 Found, a redirect to //h/x?…, which is not followed",
   ],
   [
     "a compressed answer",

@@ -17,6 +17,7 @@ import {
   NOW,
   statusWith,
 } from "../openmetrics/world.ts";
+import { snapshotJson } from "../../lib/web/json_pages.ts";
 import { readStrictly } from "../openmetrics/strict.ts";
 
 const LIFE: Host["life"] = {
@@ -179,6 +180,35 @@ Deno.test("/metrics is of the moment, in the format that is asked for", async ()
   assert(!none.text.includes("gatherer_node_state{"));
 });
 
+Deno.test("/metrics has a grid below while its summary is a present one", async () => {
+  await using world = await start();
+  const shown = async () =>
+    (await world.ask("/metrics")).text.includes('{grid="below"');
+  const tell = () =>
+    world.plugin.notifyGrid({
+      name: "below",
+      authority: "http://below/",
+      localtime: 0,
+      source: {
+        name: "below",
+        answeredAt: world.clock.monotonic(),
+        interval: 15,
+        failure: undefined,
+      },
+      summary: { up: 1, down: 0, metrics: new Map() },
+    });
+  tell();
+  await world.clock.advance(314_999);
+  assertEquals(await shown(), true);
+  await world.clock.advance(1);
+  assertEquals(await shown(), false);
+  tell();
+  assertEquals(await shown(), true);
+  // Nobody configures it any more.
+  world.plugin.forgetGrid("below");
+  assertEquals(await shown(), false);
+});
+
 Deno.test("/snapshot is what dump prints, exactly", async () => {
   await using world = await start();
   const metrics = [
@@ -221,6 +251,35 @@ Deno.test("/snapshot is what dump prints, exactly", async () => {
   assertEquals(await some("stat=none"), []);
   const bad = await world.ask("/snapshot?stat=[z-a]");
   assertEquals(bad.response.status, 400);
+});
+
+Deno.test("/snapshot looks at what is not wanted in steps, and at few patterns", async () => {
+  const metrics = Array.from({ length: 1000 }, (_, i) => gauge(`g${i}`, 1n));
+  const hosts = clusterOf("c", node("a", ...metrics), node("b", ...metrics));
+  let looked = 0;
+  let most = 0;
+  const stat = () => {
+    looked++;
+    return false;
+  };
+  let before = 0;
+  const selection = { node: () => true, stat, hasStats: true };
+  let text = "";
+  for (const piece of snapshotJson([hosts], selection)) {
+    most = Math.max(most, looked - before);
+    before = looked;
+    text += piece;
+  }
+  assertEquals([looked, text], [2000, "{}\n"]);
+  assert(most <= 100, `${most}`);
+  await using world = await start();
+  for (
+    const query of [`stat=${"a".repeat(201)}`, "node=a&".repeat(21)]
+  ) {
+    const { response, text } = await world.ask(`/snapshot?${query}`);
+    assertEquals(response.status, 400);
+    assertMatch(text, /20 patterns of 200 characters/);
+  }
 });
 
 Deno.test("/nodes tells how each node is, and whether its figures count", async () => {

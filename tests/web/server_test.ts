@@ -12,7 +12,10 @@ import { RawClient, request } from "./client.ts";
 
 /** Pages of all sorts. */
 function pages() {
-  const seen = { pieces: 0, ended: 0 };
+  const seen: { pieces: number; ended: number; release?: () => void } = {
+    pieces: 0,
+    ended: 0,
+  };
   function* endless(): Generator<string> {
     try {
       while (true) {
@@ -44,6 +47,9 @@ function pages() {
         };
       case "/body":
         return textAnswer(200, `${(await body()).length} bytes`);
+      case "/waits":
+        await new Promise<void>((resolve) => seen.release = resolve);
+        return textAnswer(200, "released");
       case "/fault":
         throw new Error("a fault");
       default:
@@ -246,6 +252,80 @@ Deno.test("a client that goes ends its answer", async () => {
   while (world.seen.ended === 0) await turn();
   assertEquals(world.server.counts.aborted, 1);
   assertEquals(logs.lines, []);
+});
+
+Deno.test("requests that are sent ahead are answered in order, and end with their client", async () => {
+  const world = await start();
+  {
+    using client = await world.open();
+    await client.send(request("/some") + request("/"));
+    assertMatch(await client.until(/page\n/), /one\ntwo\n[^]*page\n$/);
+    await client.send(request("/endless") + request("/").repeat(5));
+    await client.until(/x/);
+  }
+  while (world.seen.ended === 0) await turn();
+  await world.server.stop();
+  assertEquals(world.server.counts.requests, 8);
+  assertEquals(world.server.counts.aborted, 6);
+});
+
+Deno.test("who sends many requests ahead is cut off", async () => {
+  await using logs = await captureLog();
+  await using world = await start({ limits: { requestsAhead: 3 } });
+  using client = await world.open();
+  await client.send(request("/endless") + request("/").repeat(10));
+  await client.end();
+  await world.server.stop();
+  assertEquals(world.server.counts.malformed, 1);
+  assert(world.server.counts.requests <= 3);
+  assertEquals(logs.lines.length, 1);
+  assertMatch(logs.lines[0], /has sent 3 requests without waiting/);
+});
+
+Deno.test("a client that goes while its answer is made leaves nothing", async () => {
+  const world = await start();
+  using client = await world.open();
+  await client.send(request("/waits"));
+  while (!world.seen.release) await turn();
+  client.connection.close();
+  // The server has noticed when another connection from there is all that it has.
+  using other = await world.open();
+  await other.send(request("/"));
+  await other.until(/page\n/);
+  world.seen.release();
+  await world.server.stop();
+  assertEquals(world.server.counts.aborted, 1);
+});
+
+Deno.test("what is no request is not answered in the middle of another answer", async () => {
+  await using _logs = await captureLog();
+  await using world = await start();
+  using client = await world.open();
+  await client.send(request("/endless"));
+  await client.until(/x/);
+  await client.send("no request\r\n\r\n");
+  assert(!(await client.end()).includes("400 Bad Request"));
+  assertEquals(world.server.counts.malformed, 1);
+});
+
+Deno.test("a client without a request does not keep its connection", async () => {
+  await using _logs = await captureLog();
+  const clock = new FakeClock();
+  // The runtime's own deadline shall not be what ends it.
+  const limits = { connections: 1, headerMs: 60_000, requestMs: 60_000 };
+  await using world = await start({ clock, limits });
+  using one = await world.open();
+  await one.send("\x16\x03\x01\x02\x00\r\n\r\n");
+  // It has its answer, but keeps its own side open.
+  assertMatch(await one.end(), /^HTTP\/1\.1 400 /);
+  await clock.advance(1000);
+  let page = "";
+  for (let tries = 0; tries < 100 && page === ""; tries++) {
+    using two = await world.open();
+    await two.send(request("/")).catch(() => {});
+    page = await two.until(/page\n/);
+  }
+  assertMatch(page, /page/);
 });
 
 Deno.test("large answers are made a few at a time", async () => {

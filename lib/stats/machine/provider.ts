@@ -1,6 +1,6 @@
 import { type Clock, sleep, systemClock } from "../../clock.ts";
 import { type Stats, StatsProvider } from "../provider.ts";
-import type { StatsNumbers } from "../producer.ts";
+import { ProducedStats, type StatsNumbers } from "../producer.ts";
 import { Uptime } from "../uptime.ts";
 import { diskName } from "./disk_names.ts";
 import {
@@ -50,7 +50,6 @@ export class MachineProvider extends StatsProvider {
     isReset: true,
     most: 10 * MOST_INTERFACES * KINDS_OF_INTERFACE,
   });
-  #counters: Record<string, bigint> = {};
   /** File systems that have been asked for their space and have not told it yet. */
   readonly #hanging = new Map<string, Promise<unknown>>();
 
@@ -71,30 +70,27 @@ export class MachineProvider extends StatsProvider {
     this.registerProducer(new Uptime({ clock }));
   }
 
-  /** Its counters are of this moment, too. */
-  override async getStats(): Promise<Stats> {
+  override getStats(): Promise<Stats> {
     this.#options.onPoll?.();
-    this.#counters = {};
-    const { stats } = await super.getStats();
-    return { counters: this.#counters, stats };
+    return super.getStats();
   }
 
   #register(
     name: string,
-    getStats: () => StatsNumbers | Promise<StatsNumbers>,
+    getStats: () => StatsNumbers | Promise<StatsNumbers | ProducedStats>,
   ): void {
     this.registerProducer({ name: `the machine's ${name}`, getStats });
   }
 
-  async #ofProc(): Promise<StatsNumbers> {
+  async #ofProc(): Promise<ProducedStats> {
     const figures = readProc(await this.#system.proc!());
-    this.#counters = this.#countersOf(figures);
+    const counters = this.#countersOf(figures);
     const { cpuCount, mounts } = figures;
     const disks = this.#options.disks ?? disksOf(mounts ?? []);
-    return {
+    return new ProducedStats(counters, {
       ...(cpuCount === undefined ? {} : { "machine.cpu.count": cpuCount }),
       ...await this.#disks(disks),
-    };
+    });
   }
 
   #countersOf({ cpu, interfaces }: ProcFigures): Record<string, bigint> {

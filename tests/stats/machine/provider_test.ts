@@ -116,6 +116,25 @@ function interfaceCounters(name: string, sent: bigint) {
   };
 }
 
+Deno.test("MachineProvider: polls that overlap all have the counters", async () => {
+  const told = Promise.withResolvers<void>();
+  const space = machine().diskSpace;
+  const node = provider(machine({
+    diskSpace: async (path) => {
+      await told.promise;
+      return await space(path);
+    },
+  }));
+  const one = node.getStats();
+  await settle();
+  const two = node.getStats();
+  await settle();
+  told.resolve();
+  for (const { counters } of await Promise.all([one, two])) {
+    assertEquals(Object.keys(counters).length, 20);
+  }
+});
+
 Deno.test("MachineProvider: an interface that goes is absent, and goes on when it is back", async () => {
   let text = PROC;
   const node = provider(
