@@ -147,7 +147,7 @@ async function start(
   await Deno.writeTextFile(`${dir}/gmetad.conf`, gmetadConf(setup, places));
   const daemon = stack.use(Daemon.start(
     gmetad,
-    ["--conf", `${dir}/gmetad.conf`],
+    ["--conf", `${dir}/gmetad.conf`, "--foreground"],
     { asSelf: true },
   ));
   await daemon.listensOn(xmlPort);

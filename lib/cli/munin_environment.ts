@@ -39,8 +39,9 @@ export class MuninEnvironment {
     if (value !== "") return value;
     throw new UserError(
       "where the snapshot is has not been set: put a line " +
-        '"env.statsfile /path/to/stats.msgpack" under "[tahoe_*]" in a file in ' +
-        "/etc/munin/plugin-conf.d and restart munin-node",
+        '"env.statsfile /path/to/stats.msgpack" under "[gatherer]", for links of single graphs ' +
+        'under "[tahoe_*]" and "[gatherer_*]", in a file in /etc/munin/plugin-conf.d and restart ' +
+        "munin-node",
     );
   }
 

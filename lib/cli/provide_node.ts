@@ -7,7 +7,13 @@ import {
   generateIdentity,
   parseIdentity,
 } from "../foolscap/certificate.ts";
-import { parseFurl } from "../foolscap/furl.ts";
+import { FurlError } from "../foolscap/errors.ts";
+import {
+  type Furl,
+  parseFurl,
+  parseHint,
+  TUBID_LENGTH,
+} from "../foolscap/furl.ts";
 import type { GathererStatus, LifeState } from "../gatherer/status.ts";
 import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
 import { type Attachment, connect } from "../stats/connect.ts";
@@ -248,7 +254,7 @@ async function readFurl(given: string): Promise<string> {
     text = file.text;
   }
   try {
-    parseFurl(text);
+    checkFurl(parseFurl(text));
     return text.trim();
   } catch (error) {
     throw new UserError(
@@ -256,6 +262,24 @@ async function readFurl(given: string): Promise<string> {
         messageOf(error)
       }`,
       isFurl ? 2 : 1,
+    );
+  }
+}
+
+/**
+ * What the format allows and yet leads nowhere.
+ * @throws FurlError
+ */
+function checkFurl({ tubid, hints }: Furl): void {
+  if (tubid.length < TUBID_LENGTH) {
+    throw new FurlError(
+      `the tubid, between "pb://" and "@", has ${tubid.length} characters instead of ${TUBID_LENGTH}; ` +
+        "copy the FURL whole",
+    );
+  }
+  if (!hints.some((hint) => parseHint(hint))) {
+    throw new FurlError(
+      "it has no location hint that leads anywhere, such as tcp:HOST:PORT",
     );
   }
 }

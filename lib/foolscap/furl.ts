@@ -23,7 +23,8 @@ export interface TcpHint {
 }
 
 const PREFIX = "pb://";
-const TUBID_LENGTH = 32;
+/** Characters of a tubid. */
+export const TUBID_LENGTH = 32;
 const HOST = "[A-Za-z0-9.-]+";
 const IPV6 = "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._~-]+)?";
 const OLD_HINT = new RegExp(`^(${HOST}):([0-9]+)$`);

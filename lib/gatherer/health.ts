@@ -29,8 +29,9 @@ export function degradedBy(
       `source ${name}: ${lastError?.reason ?? "it does not answer"}`,
     );
   }
-  for (const { id, failing, lastError } of plugins) {
+  for (const { id, failing, lastError, troubles = [] } of plugins) {
     if (failing) reasons.push(`plugin ${id}: ${lastError?.reason ?? "failed"}`);
+    for (const trouble of troubles) reasons.push(`plugin ${trouble}`);
   }
   if (tub.isDeaf) reasons.push("no connection of a node can be taken");
   for (const { tubid, addresses } of tub.doubles()) {

@@ -34,6 +34,13 @@ export class PluginChain implements Plugin {
     this.#clock = clock;
   }
 
+  /** Those that were switched off, and why. */
+  get troubles(): string[] {
+    return this.#workers.flatMap(({ file, trouble }) =>
+      trouble === undefined ? [] : [`${file} is switched off: ${trouble}`]
+    );
+  }
+
   /** Loads all of them, one after another, then starts them. Those that fail are left out. */
   async start(): Promise<void> {
     const workers: PluginWorker[] = [];

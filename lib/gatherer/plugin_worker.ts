@@ -61,6 +61,7 @@ export class PluginWorker {
   #calls = 0;
   #methods: ReadonlySet<string> = new Set();
   #isOff = false;
+  #trouble: string | undefined;
   /** When every call must be over, on the monotonic clock. */
   #deadline = Infinity;
 
@@ -88,6 +89,11 @@ export class PluginWorker {
   /** Whether it failed, or was ended. */
   get isOff(): boolean {
     return this.#isOff;
+  }
+
+  /** Why it was switched off; `undefined` if it was not. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Whether the plugin has a method; none before {@linkcode load}. */
@@ -220,9 +226,10 @@ export class PluginWorker {
 
   #switchOff(reason: string): void {
     if (this.#isOff) return;
+    this.#trouble = oneLine(reason, MOST_REASON);
     this.#options.log.error("the plugin {file} is switched off: {reason}", {
       file: this.file,
-      reason: oneLine(reason, MOST_REASON),
+      reason: this.#trouble,
     });
     this.end();
   }

@@ -81,6 +81,7 @@ export class Plugins {
       id: plugin.id,
       failing,
       ...status,
+      ...(plugin.troubles?.length ? { troubles: plugin.troubles } : {}),
     }));
   }
 

@@ -53,6 +53,8 @@ export interface PluginStatus extends Doing {
   readonly id: string;
   /** How often it has been told of something. */
   readonly calls: number;
+  /** What is not well with it although it works; left out: nothing. */
+  readonly troubles?: readonly string[];
 }
 
 /** How a node is. */

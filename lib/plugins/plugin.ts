@@ -12,6 +12,8 @@ export interface Plugin {
    * counters, `gatherer.ID_NAME`, with `_` for dashes.
    */
   readonly counts?: object;
+  /** What is not well with it although it works, in words that name it. */
+  readonly troubles?: readonly string[];
   /** Where others reach it, as `HOST:PORT`, by what it is to them. */
   readonly addresses?: Readonly<Record<string, string | undefined>>;
   /** Whether it wants a cluster's summary with it: to make them costs time. */

@@ -170,8 +170,7 @@ export class Tree {
 
   /**
    * Takes a node out for those who are told of it ({@linkcode momentOf}), whether it is there yet
-   * or not; or brings it back, as one of which nothing has been heard yet. To be followed by a
-   * commit.
+   * or not; or brings it back, with what it reported last. To be followed by a commit.
    * @param reason Why it is retired; `undefined`: it no longer is.
    */
   retire(cluster: string, key: string, reason: string | undefined): void {
@@ -183,7 +182,10 @@ export class Tree {
     const host = hosts?.get(key);
     if (!hosts || !host) return;
     const life = { ...host.life, retireReason: reason };
-    hosts.set(key, { ...host, observation: undefined, life });
+    // What it reported is known, but when it comes back that is no new report.
+    const observation = host.observation &&
+      { ...host.observation, sequence: 0 };
+    hosts.set(key, { ...host, observation, life });
   }
 
   /** Says how the source of a cluster is. */

@@ -274,6 +274,17 @@ Deno.test("provide: a FURL that cannot be used is said, and not shown", async ()
   assertMatch(`${given}`, /^--furl: it cannot be used: /);
   assertEquals(usage, 2);
   assert(!`${inFile}${given}`.includes("secret"));
+  const tubid = "a".repeat(32);
+  assertEquals(await refused("pb://abc@tcp:127.0.0.1:1/secret"), [
+    '--furl: it cannot be used: the tubid, between "pb://" and "@", has 3 characters instead of 32; copy the FURL whole',
+    2,
+  ]);
+  for (const hints of ["", "tcp:127.0.0.1:99999"]) {
+    assertEquals(await refused(`pb://${tubid}@${hints}/secret`), [
+      "--furl: it cannot be used: it has no location hint that leads anywhere, such as tcp:HOST:PORT",
+      2,
+    ]);
+  }
 });
 
 Deno.test("provide: reload follows a FURL's file to another gatherer", async () => {

@@ -51,6 +51,16 @@ Deno.test("what is degraded, and why", () => {
       0,
       ["plugin snapshot: it is down"],
     ],
+    [
+      {
+        plugins: [{
+          ...status.plugins[0],
+          troubles: ["p/x.js is switched off: it hangs"],
+        }],
+      },
+      0,
+      ["plugin p/x.js is switched off: it hangs"],
+    ],
   ];
   for (const [change, now, reasons] of cases) {
     assertEquals(degradedBy({ ...status, ...change }, tub, now), reasons);

@@ -37,6 +37,12 @@ class World implements AsyncDisposable {
       .map((line) => line.replaceAll(`${this.directory}/`, ""));
   }
 
+  /** What is not well with the plugins, the directory left out of it. */
+  troubles(): string[] {
+    return this.#runner!.status.flatMap(({ troubles = [] }) => troubles)
+      .map((line) => line.replaceAll(`${this.directory}/`, ""));
+  }
+
   async start(
     sections: Record<string, ConfigEntry[]> = {},
     builtIn: Plugin[] = [],
@@ -241,6 +247,7 @@ export const getPlugin = () => new P();`,
         `error the plugin bad.js is switched off: ${reason}`,
         "info good: start",
       ]);
+      assertEquals(world.troubles(), [`bad.js is switched off: ${reason}`]);
       await world.commit({ load: 1 });
       assertEquals(world.said(), ["info good: notify c load=1"]);
     });

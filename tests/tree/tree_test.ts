@@ -76,8 +76,8 @@ Deno.test("momentOf() is a moment that does not change, without those that are r
   tree.retire("c", "b", undefined);
   const back = momentOf(tree.cluster("c")).hosts;
   assertEquals([...back.keys()], ["a", "b", "c"]);
-  // Its figures are of before; it is to be shown with its next ones.
-  assertEquals(back.get("b")!.observation, undefined);
+  // Nothing is lost, but what it reported before is no new report.
+  assertEquals(back.get("b")!.observation, { ...observation, sequence: 0 });
 });
 
 Deno.test("a cluster that is replaced has the same nodes retired", () => {

@@ -1,4 +1,7 @@
+import { getLogger } from "@logtape/logtape";
 import { type Clock, sleep, systemClock } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
+import { oneLine } from "../../text.ts";
 import { type Stats, StatsProvider } from "../provider.ts";
 import { ProducedStats, type StatsNumbers } from "../producer.ts";
 import { Uptime } from "../uptime.ts";
@@ -11,6 +14,8 @@ import {
 } from "./proc.ts";
 import { type MachineSystem, thisMachine } from "./system.ts";
 import { Totals } from "./totals.ts";
+
+const logger = getLogger(["gatherer", "machine"]);
 
 /** How a {@linkcode MachineProvider} is set up. */
 export interface MachineOptions {
@@ -50,6 +55,8 @@ export class MachineProvider extends StatsProvider {
     isReset: true,
     most: 10 * MOST_INTERFACES * KINDS_OF_INTERFACE,
   });
+  /** What was asked for by name and is absent, as the log has it. */
+  readonly #absent = new Set<string>();
   /** File systems that have been asked for their space and have not told it yet. */
   readonly #hanging = new Map<string, Promise<unknown>>();
 
@@ -100,6 +107,12 @@ export class MachineProvider extends StatsProvider {
       if (total !== undefined) counters[`machine.cpu.${kind}_ms`] = total;
     }
     const wanted = this.#options.interfaces;
+    for (const name of wanted ?? []) {
+      this.#found(
+        `network interface ${name}`,
+        interfaces?.has(name) ? undefined : "there is none of that name",
+      );
+    }
     let shown = 0;
     for (const [name, kinds] of interfaces ?? []) {
       if (wanted ? !wanted.includes(name) : !isOuterInterface(name)) continue;
@@ -125,8 +138,16 @@ export class MachineProvider extends StatsProvider {
   async #disk(path: string): Promise<StatsNumbers> {
     // One that hangs must not be asked by more and more.
     if (this.#hanging.has(path)) return {};
-    const asking = this.#askDisk(path).catch(() => ({}))
-      .finally(() => this.#hanging.delete(path));
+    const asking = this.#askDisk(path).then(
+      (figures) => {
+        this.#found(`file system at ${path}`);
+        return figures;
+      },
+      (error) => {
+        this.#found(`file system at ${path}`, messageOf(error));
+        return {};
+      },
+    ).finally(() => this.#hanging.delete(path));
     this.#hanging.set(path, asking);
     const over = new AbortController();
     const late = sleep(this.#clock, DISK_MS, over.signal).then(
@@ -138,6 +159,22 @@ export class MachineProvider extends StatsProvider {
     } finally {
       over.abort();
     }
+  }
+
+  /** Says once that something is absent, and once that it is there again. */
+  #found(what: string, failure?: string): void {
+    const isNews = (failure !== undefined) !== this.#absent.has(what);
+    if (!isNews) return;
+    if (failure === undefined) {
+      this.#absent.delete(what);
+      logger.info("the {what} is there again", { what: oneLine(what, 200) });
+      return;
+    }
+    this.#absent.add(what);
+    logger.warn("the {what} is not shown: {reason}", {
+      what: oneLine(what, 200),
+      reason: oneLine(failure.replace(/ \(os error \d+\).*$/s, ""), 200),
+    });
   }
 
   async #askDisk(path: string): Promise<StatsNumbers> {

@@ -257,3 +257,26 @@ Deno.test({
     }
   },
 });
+
+Deno.test("what was asked for by name and is absent is told of once, and when it is back", async () => {
+  await using log = await captureLog();
+  let isThere = false;
+  const { diskSpace } = machine();
+  const stats = provider(
+    machine({
+      diskSpace: (path) =>
+        path === "/tank" && !isThere
+          ? Promise.reject(new Error("No such file or directory (os error 2)"))
+          : diskSpace(path),
+    }),
+    { disks: ["/", "/tank"], interfaces: ["eth9"] },
+  );
+  for (let i = 0; i < 3; i++) await stats.getStats();
+  isThere = true;
+  for (let i = 0; i < 3; i++) await stats.getStats();
+  assertEquals(log.lines, [
+    "warning the network interface eth9 is not shown: there is none of that name",
+    "warning the file system at /tank is not shown: No such file or directory",
+    "info the file system at /tank is there again",
+  ]);
+});
