@@ -16,6 +16,7 @@ import type {
 } from "../gatherer/options.ts";
 import { globsMatcher } from "../glob.ts";
 import { levelOfNumber, parseLogLevel } from "../log/level.ts";
+import { parseSyslog } from "../log/syslog.ts";
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from "../log/settings.ts";
 import { isBuiltIn } from "../munin/catalog.ts";
 import {
@@ -54,6 +55,7 @@ export function makeConfig(given: GivenSettings): Config {
     const found = given.get(key);
     return found && parse(found);
   };
+  checkPorts(given);
   const conf = read("ganglia.conf", ({ text }) => loadGmetadConf(text));
   const gatherer: GathererOptions = {
     basedir: given.get("basedir")?.text ?? "gatherer",
@@ -73,6 +75,32 @@ export function makeConfig(given: GivenSettings): Config {
     http: readHttp(given),
   };
   return { gatherer, log: readLog(given, conf), complaints };
+}
+
+/** Addresses that stand for all of a machine. */
+const EVERYWHERE = ["0.0.0.0", "::"];
+
+/** Two that want one port are told of before one of them cannot be started. */
+function checkPorts(given: GivenSettings): void {
+  const taken: (ListenAddress & { readonly by: Given })[] = [];
+  for (
+    const key of ["foolscap.port", "munin.listen", "munin.nodes", "http.listen"]
+  ) {
+    const by = given.get(key);
+    if (!by) continue;
+    const { host, port } = key === "foolscap.port"
+      ? { host: EVERYWHERE[0], port: parsePort(by.text, by.where) }
+      : readAddress(by)!;
+    const other = taken.find((other) =>
+      port !== 0 && other.port === port &&
+      (other.host === host || EVERYWHERE.includes(host) ||
+        EVERYWHERE.includes(other.host))
+    );
+    if (other) {
+      throw wrong(by, `and ${other.by.where} want the same port, ${port}`);
+    }
+    taken.push({ host, port, by });
+  }
 }
 
 function readMunin(
@@ -172,6 +200,8 @@ function readLog(
   const journal = given.get("log.journal");
   const size = given.get("log.size");
   const keep = given.get("log.keep");
+  const syslog = given.get("log.syslog");
+  if (syslog) parseSyslog(syslog.text, syslog.where);
   return {
     level: level
       ? parseLogLevel(level.text, level.where)
@@ -181,7 +211,7 @@ function readLog(
     file: given.get("log.file")?.text ?? conf?.logfile,
     maxBytes: size ? readBytes(size) : DEFAULT_LOG_SETTINGS.maxBytes,
     keep: keep ? readCount(keep) : DEFAULT_LOG_SETTINGS.keep,
-    syslog: given.get("log.syslog")?.text,
+    syslog: syslog?.text,
     journal: journal ? oneOf(journal, ["auto", "yes", "no"]) : "auto",
   };
 }

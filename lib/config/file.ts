@@ -150,11 +150,21 @@ function shownValue(value: unknown): string {
 
 function unknown(key: string, where: string): UserError {
   const [like] = closest(key, settingsByKey.keys());
+  const table = key.slice(0, key.lastIndexOf(".") + 1);
+  const inTable = [...settingsByKey.keys()].filter((other) =>
+    table !== "" && other.startsWith(table)
+  );
+  // In a table of ours all begin alike.
+  const [near] = closest(
+    key.slice(table.length),
+    inTable.map((other) => other.slice(table.length)),
+  );
   // The option's name, or the name alone, is what people try first.
   const named = [...settingsByKey.values()].find((setting) =>
     setting.option === key || setting.key.endsWith(`.${key}`)
   );
-  const better = named?.key ?? like;
+  const better = named?.key ??
+    (inTable.length === 0 ? like : near && `${table}${near}`);
   return new UserError(
     better === undefined
       ? `${where} is not a setting; see docs/configuration.md`

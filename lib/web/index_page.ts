@@ -18,7 +18,7 @@ const PAGES: readonly (readonly [path: string, what: string])[] = [
 export function indexPage(routes: Iterable<string>): string {
   const lines = [
     ...PAGES.map(([path, what]) => `${path.padEnd(11)}${what}`),
-    ...routes,
+    ...[...routes].map((route) => `${route}: for programs that send OTLP`),
   ];
   return `gatherer ${VERSION}\n\n${lines.join("\n")}`;
 }

@@ -157,6 +157,9 @@ Deno.test("what cannot be is wrong usage, and the option is named", async () => 
       ["--http=x"],
       ["--http-allow=x", "--http=1"],
       ["--otlp"],
+      ["--log-syslog=foo"],
+      ["--munin-nodes=[::]:4949", "--munin=4949"],
+      ["--http=8080", "--port=tcp:8080"],
       ["--log-level=loud"],
       ["--log-format=xml"],
       ["--log-keep=many"],
@@ -192,6 +195,18 @@ Deno.test("where Munin is answered", () => {
     const nodes = loadConfig("serve", [`--munin-nodes=${text}`]).gatherer.munin;
     assertEquals(nodes?.nodes, address, text);
   }
+});
+
+Deno.test("two may have one port at different addresses", () => {
+  const { munin, http } = loadConfig("serve", [
+    "--munin=[::1]:4949",
+    "--munin-nodes=127.0.0.1:4949",
+    "--http=192.0.2.1:4949",
+  ]).gatherer;
+  assertEquals(
+    [munin?.all?.port, munin?.nodes?.port, http?.port],
+    [4949, 4949, 4949],
+  );
 });
 
 Deno.test("-d is gmetad's level", () => {

@@ -67,6 +67,11 @@ const mistakes: [what: string, text: string, message: string][] = [
     "f:2: munin.listne is not a setting; did you mean munin.listen?",
   ],
   [
+    "a name like none of its table",
+    "[munin]\ncolour = 1",
+    "f:2: munin.colour is not a setting; see docs/configuration.md",
+  ],
+  [
     "one that has another name",
     "hostname = 'h'",
     "f:1: hostname is not a setting; did you mean foolscap.hostname?",

@@ -77,7 +77,7 @@ Deno.test("the pages are named by the first, and nothing else is there", async (
     "/nodes",
     "/snapshot",
   ]);
-  assertMatch(text, /^POST \/v1\/metrics$/m);
+  assertMatch(text, /^POST \/v1\/metrics: /m);
   for (const path of ["/", ...paths]) {
     const { response } = await world.ask(path);
     assertEquals(response.status, 200, path);
