@@ -13,7 +13,7 @@ import { fromFileUrl } from "@std/path";
 import process from "node:process";
 import { createServer } from "node:http";
 import { systemClock } from "../lib/clock.ts";
-import type { GathererStatus } from "../lib/gatherer/status.ts";
+import type { GathererStatus } from "../lib/status.ts";
 import type { Host } from "../lib/tree/host.ts";
 import type { Metric } from "../lib/tree/metric.ts";
 import { pollLimits } from "../lib/tree/state.ts";

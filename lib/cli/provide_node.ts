@@ -14,7 +14,7 @@ import {
   parseHint,
   TUBID_LENGTH,
 } from "../foolscap/furl.ts";
-import type { GathererStatus, LifeState } from "../gatherer/status.ts";
+import type { GathererStatus, LifeState } from "../status.ts";
 import { readSecret, reasonOf, writeSecret } from "../secret_file.ts";
 import { type Attachment, connect } from "../stats/connect.ts";
 import { MachineProvider } from "../stats/machine/provider.ts";

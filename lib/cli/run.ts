@@ -7,7 +7,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Clock, systemClock } from "../clock.ts";
 import { messageOf, UserError } from "../errors.ts";
-import type { GathererStatus } from "../gatherer/status.ts";
+import type { GathererStatus } from "../status.ts";
 import {
   CONTROL_LIMITS,
   type ControlLine,

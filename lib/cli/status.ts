@@ -1,7 +1,7 @@
 import { resolve } from "@std/path";
 import { systemClock } from "../clock.ts";
 import { UserError } from "../errors.ts";
-import type { GathererStatus, NodeReport } from "../gatherer/status.ts";
+import type { GathererStatus, NodeReport } from "../status.ts";
 import { askGatherer } from "../life/control_client.ts";
 import { findRunning, type Running } from "../life/lock.ts";
 import { readOptions } from "./options.ts";

@@ -1,4 +1,4 @@
-import type { Doing, GathererStatus, NodeReport } from "../gatherer/status.ts";
+import type { Doing, GathererStatus, NodeReport } from "../status.ts";
 import { oneLine } from "../text.ts";
 import { SHORT_KEY } from "./dump_pretty.ts";
 

@@ -37,7 +37,7 @@ import { clusterOf, restoreNode } from "./restore.ts";
 import { type NamedNode, Retired, RETIRED_NAME } from "./retired.ts";
 import { makeSelf } from "./self.ts";
 import { StateWatch } from "./state_watch.ts";
-import type { GathererStatus, LifeState } from "./status.ts";
+import type { GathererStatus, LifeState } from "../status.ts";
 import { MUNIN, ownSettings, partsFor, withoutPostponed } from "./wanted.ts";
 
 const logger = getLogger(["gatherer"]);

@@ -1,5 +1,5 @@
 import type { Tub } from "../foolscap/tub.ts";
-import type { GathererStatus } from "./status.ts";
+import type { GathererStatus } from "../status.ts";
 
 /** Rounds that may be missing before that is worth a word. */
 const MISSING_ROUNDS = 3;

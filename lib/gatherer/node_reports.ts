@@ -5,7 +5,7 @@ import type { Host } from "../tree/host.ts";
 import type { StateLimits } from "../tree/state.ts";
 import type { Cluster, Tree } from "../tree/tree.ts";
 import { reasonSince, type RetiredNode } from "./retired.ts";
-import type { NodeReport } from "./status.ts";
+import type { NodeReport } from "../status.ts";
 
 /** What {@linkcode nodeReports} needs to know. */
 export interface NodeReportsOptions {

@@ -10,7 +10,7 @@ import {
   momentOf,
   type Tree,
 } from "../tree/tree.ts";
-import type { PluginStatus } from "./status.ts";
+import type { PluginStatus } from "../status.ts";
 
 const logger = getLogger(["gatherer", "plugins"]);
 

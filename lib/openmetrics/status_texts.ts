@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { GathererStatus } from "../gatherer/status.ts";
-import type { Doing } from "../sources/source.ts";
+import type { Doing, GathererStatus } from "../status.ts";
 import { seconds } from "./numbers.ts";
 import { type Labels, type Row, rowTexts } from "./rows.ts";
 import type { FamilyHead, Format } from "./text.ts";

@@ -16,7 +16,7 @@ import {
   type StateLimits,
 } from "../tree/state.ts";
 import type { Tree } from "../tree/tree.ts";
-import type { Handler } from "../web/route.ts";
+import type { Handler } from "../net/route.ts";
 import { BodyError, BodyReader } from "./otlp_body.ts";
 import {
   encodingOf,

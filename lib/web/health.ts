@@ -1,4 +1,4 @@
-import type { LifeState } from "../gatherer/status.ts";
+import type { LifeState } from "../status.ts";
 import { isReady, type OwnStatus } from "../openmetrics/status_texts.ts";
 import { wantsJson } from "./accept.ts";
 import { type Answer, textAnswer } from "./answer.ts";

@@ -3,7 +3,7 @@ import { formatAddress } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import { UserError } from "../errors.ts";
 import type { Instant } from "../ganglia/host_state.ts";
-import type { GathererStatus } from "../gatherer/status.ts";
+import type { GathererStatus } from "../status.ts";
 import { globMatcher } from "../glob.ts";
 import { type Access, parseAccess } from "../net/access.ts";
 import { Exposition } from "../openmetrics/exposition.ts";
@@ -18,10 +18,10 @@ import { readiness } from "./health.ts";
 import { indexPage } from "./index_page.ts";
 import { nodesJson, type Selection, snapshotJson } from "./json_pages.ts";
 import { defaultWebLimits, type WebLimits } from "./limits.ts";
-import type { Handler } from "./route.ts";
+import type { Handler } from "../net/route.ts";
 import { type Asked, type WebCounts, WebServer } from "./server.ts";
 
-export type { Handler } from "./route.ts";
+export type { Handler } from "../net/route.ts";
 
 const logger = getLogger(["gatherer", "http"]);
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GathererStatus, NodeReport } from "../gatherer/status.ts";
+import type { GathererStatus, NodeReport } from "../status.ts";
 import { type Instant, isPresent } from "../ganglia/host_state.ts";
 import { writeJson } from "../snapshot/json.ts";
 import type { Host } from "../tree/host.ts";

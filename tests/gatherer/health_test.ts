@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { degradedBy } from "../../lib/gatherer/health.ts";
-import type { Doing, GathererStatus } from "../../lib/gatherer/status.ts";
+import type { Doing, GathererStatus } from "../../lib/status.ts";
 
 const well: Doing = {
   lastSuccess: 1000,

@@ -12,7 +12,7 @@ import { StartedLog } from "../../lib/cli/started_log.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { UserError } from "../../lib/errors.ts";
 import { makePlan, planLines } from "../../lib/gatherer/plan.ts";
-import type { NodeReport } from "../../lib/gatherer/status.ts";
+import type { NodeReport } from "../../lib/status.ts";
 
 const logger = getLogger(["gatherer"]);
 const fake = Deno.env.get("FAKE") ?? "";

@@ -1,10 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ago, statusText } from "../../lib/cli/status_text.ts";
-import type {
-  Doing,
-  GathererStatus,
-  NodeReport,
-} from "../../lib/gatherer/status.ts";
+import type { Doing, GathererStatus, NodeReport } from "../../lib/status.ts";
 
 const NOW = 1_700_000_000_000;
 const SECOND = 1000;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UserError } from "../../lib/errors.ts";
-import type { GathererStatus, NodeReport } from "../../lib/gatherer/status.ts";
+import type { GathererStatus, NodeReport } from "../../lib/status.ts";
 import { readJson, writeJson } from "../../lib/snapshot/json.ts";
 import type { Host } from "../../lib/tree/host.ts";
 import {

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Doing, SourceStatus } from "../sources/source.ts";
-import type { NodeState } from "../tree/host.ts";
+import type { Doing, SourceStatus } from "./sources/source.ts";
+import type { NodeState } from "./tree/host.ts";
 
 export type { Doing, SourceStatus };
 
