@@ -224,7 +224,9 @@ async function readFurlFile(path: string): Promise<Furl | undefined> {
     await demand("read", path);
     return parseFurl(await Deno.readTextFile(path));
   } catch (error) {
-    logger.info("no gatherer is configured: {path}: {reason}", {
+    // Without a file nobody has wanted a gatherer; one that is no good is a mistake.
+    const level = error instanceof Deno.errors.NotFound ? "info" : "warn";
+    logger[level]("no gatherer is configured: {path}: {reason}", {
       path,
       reason: messageOf(error),
     });
