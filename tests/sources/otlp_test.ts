@@ -623,17 +623,18 @@ Deno.test("late, repeated and impossible points change nothing", async () => {
 Deno.test("a node that is retired is not taken in, and its exporter not bothered", async () => {
   await using log = await captureLog();
   await using world = new World();
-  const request = requestOf(gauge("g", [point(1)]));
-  await world.post(request);
+  await world.post(requestOf(gauge("g", [point(1)])));
   await world.round();
   world.tree.retire("otlp", "otlp/mailer", "retired today");
+  const request = requestOf(gauge("g", [point(2)]));
   assertEquals(await world.post(request), {});
-  await world.post(request);
-  assertEquals(world.host()!.observation, undefined);
-  world.tree.retire("otlp", "otlp/mailer", undefined);
   await world.post(request);
   await world.round();
   assertEquals(world.figures(), { g: 1 });
+  world.tree.retire("otlp", "otlp/mailer", undefined);
+  await world.post(request);
+  await world.round();
+  assertEquals(world.figures(), { g: 2 });
   assertEquals(log.lines.filter((line) => /is retired/.test(line)).length, 1);
 });
 
