@@ -15,7 +15,8 @@ export function numberText(value: NonNullable<Value>): string {
     return value.toString();
   }
   if (Number.isInteger(value)) {
-    const text = Object.is(value, -0) ? "-0" : String(value);
+    // Also of -0, which no counter may be, and is 0 to everybody.
+    const text = String(value);
     return text.includes("e") ? text : `${text}.0`;
   }
   if (Number.isFinite(value)) return String(value);

@@ -472,6 +472,13 @@ const hosts = fc.array(
   { maxLength: 5 },
 );
 
+Deno.test("a counter of -0 is a counter of 0", () => {
+  const node = nodeWith("k", [{ name: "c", value: -0, slope: "positive" }]);
+  const [sample] = samplesOf(expose([clusterOf("c", node)], "openmetrics"))
+    .filter(({ name }) => name === "c_total");
+  assertEquals(sample.value, "0.0");
+});
+
 Deno.test("property: whatever nodes report, both formats are valid and have each figure exactly", () => {
   fc.assert(
     fc.property(hosts, fc.constantFrom(...FORMATS), (some, format) => {
